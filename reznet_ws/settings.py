@@ -1,0 +1,125 @@
+"""Every toggle and figure of the layers, in one frozen record.
+
+In: keyword arguments. Out: a checked, immutable `Settings`, swapped whole by whoever holds it.
+Never: reads files or the environment, applies anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+class SettingsError(ValueError):
+    """A value that a field of `Settings` does not take; names the field, the value and the bounds."""
+
+
+def _switch(default: bool, label: str) -> Any:
+    return field(default=default, metadata={"label": label})
+
+
+def _figure(default: float, low: float, high: float, label: str, unit: str = "") -> Any:
+    return field(default=default, metadata={"label": label, "low": low, "high": high, "unit": unit})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What each layer does; the defaults are what measured best.
+
+    Units: as the field's suffix says; `field.metadata` holds the label, the unit and the bounds, from which the
+    dashboard builds its widgets. Raises: SettingsError.
+    """
+
+    # Layer 1, and the JSON codec that all formats share.
+    abbreviate: bool = _switch(True, "abbreviate keys and timestamps")
+    utf8: bool = _switch(True, r"send UTF-8 where JSON would escape it as \uXXXX")
+
+    # Layer 2. As in Node's ws, the threshold counts only without takeover (websockets/ws, lib/sender.js).
+    deflate: bool = _switch(True, "permessage-deflate")
+    deflate_window_bits: int = _figure(15, 9, 15, "window", "bits")
+    deflate_mem_level: int = _figure(8, 1, 9, "memory level")
+    deflate_takeover: bool = _switch(True, "context takeover")
+    deflate_threshold_bytes: int = _figure(1024, 0, 1_048_576, "threshold without takeover", "bytes")
+    # Off: the handshake grants exactly the figures above. On: it grants the most a client offers, so that every figure
+    # can change while clients are connected.
+    deflate_adjustable: bool = _switch(False, "figures may change for running connections")
+
+    # Layer 3. gzip in front of permessage-deflate costs bytes: deflate cannot find what repeats between messages.
+    gzip: bool = _switch(False, "gzip large payloads")
+    gzip_threshold_bytes: int = _figure(10_240, 0, 1_048_576, "threshold", "bytes")
+    gzip_level: int = _figure(6, 1, 9, "level")
+    gzip_max_ratio: float = _figure(0.9, 0.05, 1.0, "kept only below this share of the size")
+
+    # Layer 4.
+    batch: bool = _switch(True, "batch small messages")
+    batch_window_ms: float = _figure(50, 1, 1000, "window", "ms")
+    batch_max_messages: int = _figure(10, 1, 1000, "messages per batch")
+    batch_max_bytes: int = _figure(2048, 0, 1_048_576, "largest message that waits", "bytes")
+    batch_events: frozenset[str] = field(
+        default=frozenset({"agent_status", "message_stream", "user_typing"}),
+        metadata={"label": "events that may wait"},
+    )
+
+    log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            _check(item, getattr(self, item.name))
+
+    def replace(self, **changes: Any) -> Self:
+        """The same record with some fields changed. Raises: SettingsError, also for a name that is no field."""
+        known = {item.name for item in dataclasses.fields(self)}
+        for name in changes:
+            if name not in known:
+                raise SettingsError(f"{name}: no such setting; there are {', '.join(sorted(known))}")
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def off(cls) -> Self:
+        """No layer at all: the baseline of the requirement's 40 %."""
+        return cls(abbreviate=False, utf8=False, deflate=False, gzip=False, batch=False)
+
+    @classmethod
+    def stock(cls) -> Self:
+        """python-socketio on uvicorn as they come: the one to beat.
+
+        Source: uvicorn 0.54, protocols/websockets/websockets_sansio_impl.py (12-bit window, memory level 5, takeover).
+        """
+        return cls.off().replace(deflate=True, deflate_window_bits=12, deflate_mem_level=5)
+
+    @classmethod
+    def seed(cls) -> Self:
+        """The seed document's figures taken literally: all four layers, deflate only above 1 KB, without takeover."""
+        return cls(utf8=False, deflate_takeover=False, gzip=True, batch_events=frozenset({"agent_status", "user_typing"}))
+
+    @classmethod
+    def recommended(cls) -> Self:
+        """What measured best; the same as `Settings()`."""
+        return cls()
+
+    @classmethod
+    def presets(cls) -> dict[str, Self]:
+        """Name -> preset, in the order in which the notebooks compare them."""
+        return {
+            "off": cls.off(),
+            "stock": cls.stock(),
+            "seed": cls.seed(),
+            "recommended": cls.recommended(),
+        }
+
+
+def _check(item: dataclasses.Field[Any], value: Any) -> None:
+    name, meta = item.name, item.metadata
+    if name == "batch_events":
+        if not isinstance(value, frozenset) or not all(isinstance(event, str) for event in value):
+            raise SettingsError(f"{name}: {value!r} is not a frozenset of event names")
+    elif "low" not in meta:
+        if not isinstance(value, bool):
+            raise SettingsError(f"{name}: {value!r} is not True or False")
+    else:
+        whole = item.type == "int"
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            raise SettingsError(f"{name}: {value!r} is not a {'whole ' if whole else ''}number")
+        if not meta["low"] <= value <= meta["high"]:
+            raise SettingsError(f"{name}: {value!r} is not within {meta['low']} to {meta['high']} {meta['unit']}".rstrip())
