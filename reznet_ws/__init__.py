@@ -1,1 +1,46 @@
 """Cut the bytes a Socket.IO server sends, losslessly, and measure each cut at the socket."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reznet_ws.batcher import MessageBatcher
+    from reznet_ws.fields import FIELD_MAP, DecodeError, PayloadError
+    from reznet_ws.manager import ConnectionManager, attach
+    from reznet_ws.optimizer import PayloadOptimizer, decode_payload
+    from reznet_ws.settings import Settings, SettingsError
+
+__all__ = [
+    "FIELD_MAP",
+    "ConnectionManager",
+    "DecodeError",
+    "MessageBatcher",
+    "PayloadError",
+    "PayloadOptimizer",
+    "Settings",
+    "SettingsError",
+    "attach",
+    "decode_payload",
+]
+
+# Imported when first used, so that the pure modules can be had without socketio.
+_HOMES = {
+    "FIELD_MAP": "fields",
+    "ConnectionManager": "manager",
+    "DecodeError": "fields",
+    "MessageBatcher": "batcher",
+    "PayloadError": "fields",
+    "PayloadOptimizer": "optimizer",
+    "Settings": "settings",
+    "SettingsError": "settings",
+    "attach": "manager",
+    "decode_payload": "optimizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,6 +1,6 @@
 """Layers 1 and 3 on one payload: abbreviate, JSON, gzip, and the way back; each may decline.
 
-In: a JSON value. Out: the value that travels in format 2, with its size after each step.
+In: a JSON value, perhaps with bytes. Out: the value that travels in format 2, with its size after each step.
 Never: touches a socket, a clock or an event loop.
 """
 
@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from reznet_ws.codec import dumps, split_attachments
 from reznet_ws.fields import GZIP_KEY, VERSION_KEY, DecodeError, abbreviate, check, expand
 from reznet_ws.settings import Settings
 
@@ -19,37 +20,15 @@ FORMAT = 2
 MAX_BYTES = 10 * 1024 * 1024
 
 
-def dumps(value: Any, *, utf8: bool) -> str:
-    r"""JSON text as small as it gets; with `utf8`, characters beyond ASCII stand for themselves.
-
-    A lone surrogate has no UTF-8 form: text that holds one keeps Python's \uXXXX escapes throughout.
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=not utf8)
-    if utf8 and not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return dumps(value, utf8=False)
-    return text
-
-
-def has_bytes(value: Any) -> bool:
-    """Whether a value holds bytes, which Socket.IO sends as attachments and JSON cannot carry."""
-    if isinstance(value, (bytes, bytearray)):
-        return True
-    if isinstance(value, dict):
-        return any(map(has_bytes, value.values()))
-    return isinstance(value, list) and any(map(has_bytes, value))
-
-
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """One payload in format 2, and its size in bytes after each step.
+class Payload:
+    """One payload as it travels, and its size in bytes after each step.
 
-    `text` is the payload's JSON, None where it holds bytes. `plain_bytes` counts the JSON that python-socketio sends.
+    `text` is its JSON, None where bytes travel beside it. `plain_bytes` counts the JSON that python-socketio sends,
+    with any bytes in it as they are; so do the others.
     """
 
-    payload: Any
+    value: Any
     text: str | None
     plain_bytes: int
     abbreviated_bytes: int
@@ -65,44 +44,54 @@ class PayloadOptimizer:
         self.settings = settings or Settings()
 
     def optimize(self, data: Any) -> Any:
-        """The payload that travels in format 2: plain, abbreviated with `_v: 2`, or gzipped, whichever it comes to.
+        """The value that travels in format 2: plain, abbreviated with `_v: 2`, or gzipped, whichever it comes to.
 
         Shape: JSON value -> JSON value; `decode_payload` gives the first back. Raises: PayloadError.
         """
-        return self.encode(data).payload
+        return self.encode(self.encode_plain(data)).value
 
-    def encode(self, data: Any, *, gzip_allowed: bool = True) -> Encoded:
-        """`optimize`, with the size after each step. Raises: PayloadError."""
-        data = check(data)
-        if has_bytes(data):
-            return self._encode_binary(data)
+    def encode_plain(self, data: Any) -> Payload:
+        """Format 1: the data as emitted. Raises: PayloadError."""
+        value = check(data)
+        text, plain_bytes, size = self._dump(value)
+        return Payload(value, text, plain_bytes, plain_bytes, size, size)
+
+    def encode(self, plain: Payload) -> Payload:
+        """Format 2, from format 1."""
+        return self._gzip(self._abbreviate(plain))
+
+    def _abbreviate(self, plain: Payload) -> Payload:
+        if not isinstance(plain.value, dict):
+            return plain
+        must = VERSION_KEY in plain.value  # or the receiver would take it for our mark
+        if not self.settings.abbreviate and not must:
+            return plain
+        value = {**abbreviate(plain.value), VERSION_KEY: FORMAT}
+        text, abbreviated_bytes, size = self._dump(value)
+        if abbreviated_bytes >= plain.plain_bytes and not must:
+            return plain
+        return Payload(value, text, plain.plain_bytes, abbreviated_bytes, size, size)
+
+    def _gzip(self, payload: Payload) -> Payload:
+        """Layer 3; what has bytes in it stays as it is, since its JSON alone would not tell the whole size."""
         settings = self.settings
-        plain_bytes = len(dumps(data, utf8=False))
-        payload, abbreviated_bytes = data, plain_bytes
-        if isinstance(data, dict):
-            short = {**abbreviate(data), VERSION_KEY: FORMAT}
-            short_bytes = len(dumps(short, utf8=False))
-            if (settings.abbreviate and short_bytes < plain_bytes) or VERSION_KEY in data:
-                payload, abbreviated_bytes = short, short_bytes
-        text = dumps(payload, utf8=settings.utf8)
-        body = text.encode()
-        if settings.gzip and gzip_allowed and len(body) > settings.gzip_threshold_bytes:
-            packed = gzip.compress(body, settings.gzip_level, mtime=0)
-            if len(packed) < settings.gzip_max_ratio * len(body):
-                wrapped = {VERSION_KEY: FORMAT, GZIP_KEY: packed}
-                return Encoded(wrapped, None, plain_bytes, abbreviated_bytes, len(body), len(packed), gzipped=True)
-        return Encoded(payload, text, plain_bytes, abbreviated_bytes, len(body), len(body))
+        if not settings.gzip or payload.text is None or payload.encoded_bytes <= settings.gzip_threshold_bytes:
+            return payload
+        packed = gzip.compress(payload.text.encode(), settings.gzip_level, mtime=0)
+        if len(packed) >= settings.gzip_max_ratio * payload.encoded_bytes:
+            return payload
+        value = {VERSION_KEY: FORMAT, GZIP_KEY: packed}
+        sizes = payload.plain_bytes, payload.abbreviated_bytes, payload.encoded_bytes, len(packed)
+        return Payload(value, None, *sizes, gzipped=True)
 
-    def _encode_binary(self, data: Any) -> Encoded:
-        """Bytes travel beside the JSON as they are; only what surrounds them can be abbreviated."""
-        size = _size_with_attachments(data)
-        payload, payload_size = data, size
-        if isinstance(data, dict):
-            short = {**abbreviate(data), VERSION_KEY: FORMAT}
-            short_size = _size_with_attachments(short)
-            if (self.settings.abbreviate and short_size < size) or VERSION_KEY in data:
-                payload, payload_size = short, short_size
-        return Encoded(payload, None, size, payload_size, payload_size, payload_size)
+    def _dump(self, value: Any) -> tuple[str | None, int, int]:
+        """The text, its size as Python escapes it, and its size as it travels; bytes beside it counted in both."""
+        text, attachments = split_attachments(value, utf8=self.settings.utf8)
+        beside = sum(map(len, attachments))
+        kept = None if attachments else text
+        if text.isascii():
+            return kept, len(text) + beside, len(text) + beside
+        return kept, len(dumps(value, utf8=False)) + beside, len(text.encode()) + beside
 
 
 def decode_payload(payload: Any, max_bytes: int = MAX_BYTES) -> Any:
@@ -133,8 +122,10 @@ def _gunzip(packed: bytes | bytearray, max_bytes: int) -> bytes:
         raise DecodeError(f"not gzip: {error}") from error
     if len(body) > max_bytes:
         raise DecodeError(f"inflates to more than {max_bytes} bytes")
-    if not inflater.eof or inflater.unused_data:
-        raise DecodeError("the gzip stream is cut off" if not inflater.eof else "bytes follow the gzip stream")
+    if not inflater.eof:
+        raise DecodeError("the gzip stream is cut off")
+    if inflater.unused_data:
+        raise DecodeError("bytes follow the gzip stream")
     return body
 
 
@@ -147,14 +138,3 @@ def _loads(body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _size_with_attachments(value: Any) -> int:
-    attachments: list[int] = []
-
-    def placeholder(item: Any) -> dict[str, Any]:
-        attachments.append(len(item))
-        return {"_placeholder": True, "num": len(attachments) - 1}
-
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, default=placeholder)
-    return len(text) + sum(attachments)

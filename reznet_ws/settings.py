@@ -91,7 +91,9 @@ class Settings:
     @classmethod
     def seed(cls) -> Self:
         """The seed document's figures taken literally: all four layers, deflate only above 1 KB, without takeover."""
-        return cls(utf8=False, deflate_takeover=False, gzip=True, batch_events=frozenset({"agent_status", "user_typing"}))
+        return cls(
+            utf8=False, deflate_takeover=False, gzip=True, batch_events=frozenset({"agent_status", "user_typing"})
+        )
 
     @classmethod
     def recommended(cls) -> Self:
@@ -122,4 +124,6 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             raise SettingsError(f"{name}: {value!r} is not a {'whole ' if whole else ''}number")
         if not meta["low"] <= value <= meta["high"]:
-            raise SettingsError(f"{name}: {value!r} is not within {meta['low']} to {meta['high']} {meta['unit']}".rstrip())
+            raise SettingsError(
+                f"{name}: {value!r} is not within {meta['low']} to {meta['high']} {meta['unit']}".rstrip()
+            )

@@ -1,0 +1,108 @@
+"""Format 2 at a Python client: one line, and its handlers get what the server emitted.
+
+In: a `socketio.AsyncClient` or `socketio.Client` that connects with `?reznet=2` in its URL. Out: the same client.
+Never: changes events before the server has granted format 2, or those of a server that knows nothing of it.
+
+Leans on python-socketio 5.18 (`async_client.py` and `client.py`: `_handle_connect` and `_handle_event`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import socketio
+
+from reznet_ws.fields import DecodeError
+from reznet_ws.grants import GRANT_EVENT
+from reznet_ws.optimizer import FORMAT, MAX_BYTES, decode_payload
+from reznet_ws.packets import BATCH_EVENT
+
+logger = logging.getLogger("reznet_ws.client")
+
+OnError = Callable[[DecodeError, str], None]
+
+
+def attach(
+    client: socketio.AsyncClient | socketio.Client, *, max_bytes: int = MAX_BYTES, on_error: OnError | None = None
+) -> Any:
+    """Decode everything a client receives, batches included, in order.
+
+    Units: `max_bytes` bounds what one payload may inflate to. An event that cannot be decoded is dropped and given to
+    `on_error(error, event)`, by default to the log; those after it go on.
+    """
+    decoder = _Decoder(max_bytes, on_error or _log_error)
+    handle_connect, handle_event = client._handle_connect, client._handle_event
+
+    async def connect_async(namespace: str | None, data: Any) -> None:
+        decoder.forget(namespace)
+        await handle_connect(namespace, data)
+
+    async def event_async(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
+        for decoded in decoder.decode(namespace, data):
+            await handle_event(namespace, ack_id, decoded)
+
+    def connect(namespace: str | None, data: Any) -> None:
+        decoder.forget(namespace)
+        handle_connect(namespace, data)
+
+    def event(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
+        for decoded in decoder.decode(namespace, data):
+            handle_event(namespace, ack_id, decoded)
+
+    is_async = isinstance(client, socketio.AsyncClient)
+    client._handle_connect = connect_async if is_async else connect
+    client._handle_event = event_async if is_async else event
+    return client
+
+
+def unpack(envelope: Any) -> list[tuple[str, list[Any]]]:
+    """The events in a batch, each with its arguments, still encoded. Raises: DecodeError."""
+    messages = envelope.get("messages") if isinstance(envelope, dict) and envelope.get("batch") is True else None
+    if not isinstance(messages, list):
+        raise DecodeError("a batch holds `batch: true` and a list of `messages`")
+    for message in messages:
+        if not isinstance(message, dict) or not isinstance(message.get("e"), str):
+            raise DecodeError("a message in a batch has its event's name in `e`")
+    return [(message["e"], [message["d"]] if "d" in message else []) for message in messages]
+
+
+class _Decoder:
+    def __init__(self, max_bytes: int, on_error: OnError) -> None:
+        self._max_bytes, self._on_error = max_bytes, on_error
+        self._granted: set[str] = set()
+
+    def forget(self, namespace: str | None) -> None:
+        """A new connection: nothing is granted yet."""
+        self._granted.discard(namespace or "/")
+
+    def decode(self, namespace: str | None, data: list[Any]) -> Iterator[list[Any]]:
+        """The events in one packet as the server emitted them: name, arguments."""
+        namespace = namespace or "/"
+        event, *args = data
+        if event == GRANT_EVENT:
+            if args and isinstance(args[0], dict) and args[0].get("format") == FORMAT:
+                self._granted.add(namespace)
+            yield data
+        elif namespace not in self._granted:
+            yield data
+        else:
+            yield from self._decode(event, args)
+
+    def _decode(self, event: str, args: list[Any]) -> Iterator[list[Any]]:
+        try:
+            events = unpack(args[0]) if event == BATCH_EVENT and len(args) == 1 else [(event, args)]
+        except DecodeError as error:
+            return self._on_error(error, event)
+        for name, encoded in events:
+            try:
+                decoded = [decode_payload(arg, self._max_bytes) for arg in encoded]
+            except DecodeError as error:
+                self._on_error(error, name)
+            else:
+                yield [name, *decoded]
+
+
+def _log_error(error: DecodeError, event: str) -> None:
+    logger.error("Event %s dropped: %s", event, error)

@@ -1,0 +1,262 @@
+"""The way out: from an emitted event to the queues of its receivers.
+
+In: an event and who it is for. Out: Engine.IO packets in each receiver's queue, encoded once per format and batch.
+Never: awaits: whatever is emitted is queued in that order, and one slow receiver holds up nobody.
+
+Leans on python-engineio 4.15: `AsyncServer.sockets`, `AsyncSocket.queue` and `closed`; a packet's `encode(b64=True)` is
+called once for each receiver on long-polling, in the task that answers its request (`payload.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextvars
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+import engineio
+from engineio import packet as eio_packet
+
+from reznet_ws.batcher import MessageBatcher
+from reznet_ws.fields import PayloadError
+from reznet_ws.ledger import Ledger, Share, Tally
+from reznet_ws.optimizer import Payload, PayloadOptimizer
+from reznet_ws.packets import BATCH_EVENT, Message, Packet, batch_packet, event_packet
+from reznet_ws.settings import Settings
+from reznet_ws.wire import TalliedBytes, TalliedText
+
+logger = logging.getLogger("reznet_ws")
+
+# The parts of a long-polling response while it is being put together: tally, bytes, whether it begins a packet.
+polled_parts: contextvars.ContextVar[list[tuple[Tally, int, bool]]] = contextvars.ContextVar("polled_parts")
+
+
+class SharedPacket(eio_packet.Packet):  # type: ignore[misc]
+    """An Engine.IO packet in many queues.
+
+    engineio's own caches one encoding whatever `b64` was, so a binary packet that long-polling and WebSocket clients
+    share breaks one or the other (`packet.py`, `encode_cache`); this keeps both apart.
+    """
+
+    def __init__(self, data: str | bytes, tally: Tally) -> None:
+        super().__init__(eio_packet.MESSAGE, data)
+        self._tally = tally
+        self._direct: TalliedText | TalliedBytes | None = None
+        self._base64: str | None = None
+
+    def encode(self, b64: bool = False) -> str | bytes:
+        """What goes into a WebSocket frame, or with `b64` into a long-polling response."""
+        if self._direct is None:
+            if isinstance(self.data, str):
+                self._direct = TalliedText(f"{eio_packet.MESSAGE}{self.data}", self._tally)
+            else:
+                self._direct = TalliedBytes(self.data, self._tally)
+        if not b64:
+            return self._direct
+        if self._base64 is None:
+            direct = self._direct
+            self._base64 = str(direct) if isinstance(direct, str) else "b" + base64.b64encode(direct).decode()
+        size = len(self._direct.utf8) if isinstance(self._direct, TalliedText) else len(self._base64)
+        polled_parts.get([]).append((self._tally, size, self._direct.first))
+        return self._base64
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message in both formats; the short one only where somebody takes it."""
+
+    plain: Message
+    short: Message | None
+
+
+class Delivery:
+    """Encodes, batches and queues; holds the settings in force."""
+
+    def __init__(self, eio: engineio.AsyncServer, packet_class: Any, settings: Settings) -> None:
+        self._eio = eio
+        self._packet_class = packet_class
+        self._batcher: MessageBatcher[str, Outgoing] = MessageBatcher(settings)
+        self._optimizer = PayloadOptimizer(settings)
+        self._timer: asyncio.TimerHandle | None = None
+        self._log_thread: ThreadPoolExecutor | None = None
+        self.ledger = Ledger()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; a new record counts from the next message on."""
+        return self._batcher.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.flush()
+        self._batcher.settings = settings
+        self._optimizer = PayloadOptimizer(settings)
+
+    def prepare(self, event: str, args: Sequence[Any], namespace: str, *, short: bool, optimize: bool) -> Outgoing:
+        """Encode an event, in format 1 and perhaps format 2. Raises: PayloadError, before anything is sent."""
+        if not isinstance(event, str):
+            raise PayloadError("$", f"has the event name {event!r}, which is not a string")
+        try:
+            plain = tuple(map(self._optimizer.encode_plain, self._as_json(args)))
+            optimizer = self._optimizer
+            if not optimize:
+                optimizer = PayloadOptimizer(self.settings.replace(abbreviate=False, gzip=False))
+            shortened = tuple(map(optimizer.encode, plain)) if short else None
+        except PayloadError as error:
+            raise PayloadError(error.path, error.reason, event) from None
+        self._log(event, plain, shortened or plain)
+        return Outgoing(
+            Message(event, plain, namespace), None if shortened is None else Message(event, shortened, namespace)
+        )
+
+    def send(self, outgoing: Outgoing, plain_to: Sequence[str], short_to: Sequence[str], batch: bool | None) -> None:
+        """Queue for the receivers of format 1, and queue or hold back for those of format 2.
+
+        `batch`: whether it may wait; None leaves it to the settings.
+        """
+        if plain_to:
+            self._post(plain_to, self._single(outgoing.plain, outgoing.plain, None))
+        if outgoing.short is not None and short_to:
+            may_wait = self._may_wait(outgoing.short, batch)
+            now_ms = asyncio.get_running_loop().time() * 1000
+            for group in self._batcher.add(short_to, outgoing, now_ms, may_wait=may_wait):
+                self._post_batch(group.receivers, group.messages)
+            self._set_timer()
+
+    def send_asking(self, outgoing: Outgoing, receiver: str, ack_id: int, *, short: bool) -> None:
+        """Queue an event whose receiver answers; what waits for it goes first."""
+        self.flush([receiver])
+        message = outgoing.short if short and outgoing.short is not None else outgoing.plain
+        self._post([receiver], self._single(message, outgoing.plain, ack_id))
+
+    def flush(self, receivers: Iterable[str] | None = None) -> None:
+        """Queue what is held back, for some receivers or for all."""
+        for group in self._batcher.flush(receivers):
+            self._post_batch(group.receivers, group.messages)
+
+    def discard(self, receiver: str) -> None:
+        """Forget a receiver that is gone."""
+        self._batcher.discard(receiver)
+
+    def close(self) -> None:
+        """Queue what is held back and stop the timer."""
+        self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._log_thread is not None:
+            self._log_thread.shutdown()
+            self._log_thread = None
+
+    def _as_json(self, args: Sequence[Any]) -> Sequence[Any]:
+        """What an application's own `json=` makes of values that JSON lacks."""
+        codec = self._packet_class.json
+        if codec is engineio.json:
+            return args
+        data, attachments = self._packet_class.deconstruct_binary(list(args))
+        restored = self._packet_class.reconstruct_binary(json.loads(codec.dumps(data)), attachments)
+        return cast(list[Any], restored)
+
+    def _may_wait(self, message: Message, batch: bool | None) -> bool:
+        if len(message.payloads) > 1:  # the envelope has room for one
+            return False
+        settings = self.settings
+        small = sum(payload.gzipped_bytes for payload in message.payloads) <= settings.batch_max_bytes
+        return small and (message.event in settings.batch_events if batch is None else batch)
+
+    def _set_timer(self) -> None:
+        closes_ms = self._batcher.closes_ms
+        if self._timer is None and closes_ms is not None:
+            self._timer = asyncio.get_running_loop().call_at(closes_ms / 1000, self._window_closed)
+
+    def _window_closed(self) -> None:
+        self._timer = None
+        # The window may have moved since the timer was set, and clocks may fire a little early.
+        for group in self._batcher.due(asyncio.get_running_loop().time() * 1000):
+            self._post_batch(group.receivers, group.messages)
+        self._set_timer()
+
+    def _post_batch(self, receivers: Sequence[str], batch: Sequence[Outgoing]) -> None:
+        run: list[Outgoing] = []
+        for outgoing in batch:
+            if run and outgoing.plain.namespace != run[0].plain.namespace:
+                self._post(receivers, self._together(run))
+                run = []
+            run.append(outgoing)
+        self._post(receivers, self._together(run))
+
+    def _together(self, run: Sequence[Outgoing]) -> list[SharedPacket]:
+        short = [outgoing.short or outgoing.plain for outgoing in run]
+        # An application's own `message_batch` goes into an envelope, or the receiver would open it.
+        if len(run) == 1 and short[0].event != BATCH_EVENT:
+            return self._single(short[0], run[0].plain, None)
+        if any(len(message.payloads) > 1 for message in short):
+            return [
+                packet
+                for message, outgoing in zip(short, run, strict=True)
+                for packet in self._single(message, outgoing.plain, None)
+            ]
+        packet = batch_packet(short, utf8=self.settings.utf8)
+        shares = [
+            _share(message, outgoing.plain, _weight(message)) for message, outgoing in zip(short, run, strict=True)
+        ]
+        return self._wrap(packet, shares)
+
+    def _single(self, message: Message, plain: Message, ack_id: int | None) -> list[SharedPacket]:
+        packet = event_packet(message, utf8=self.settings.utf8, ack_id=ack_id)
+        return self._wrap(packet, [_share(message, plain, 1, ack_id)])
+
+    def _wrap(self, packet: Packet, shares: Sequence[Share]) -> list[SharedPacket]:
+        tally = Tally(self.ledger, shares)
+        parts: list[str | bytes] = [packet.text, *packet.attachments]
+        return [SharedPacket(part, tally) for part in parts]
+
+    def _post(self, receivers: Iterable[str], packets: Sequence[SharedPacket]) -> None:
+        sockets = self._eio.sockets
+        for receiver in receivers:
+            socket = sockets.get(receiver)
+            if socket is not None and not socket.closed:
+                for packet in packets:
+                    socket.queue.put_nowait(packet)
+
+    def _log(self, event: str, before: Sequence[Payload], after: Sequence[Payload]) -> None:
+        plain_bytes = sum(payload.plain_bytes for payload in before)
+        if plain_bytes <= self.settings.log_threshold_bytes or not logger.isEnabledFor(logging.INFO):
+            return
+        sent_bytes = sum(payload.gzipped_bytes for payload in after)
+        percent = 100 * (1 - sent_bytes / plain_bytes)
+        if self._log_thread is None:  # a handler that writes to a disk must not hold up the loop
+            self._log_thread = ThreadPoolExecutor(1, "reznet-log")
+        line = "Payload %s: %dB -> %dB (%.1f%% reduction)"
+        self._log_thread.submit(logger.info, line, event, plain_bytes, sent_bytes, percent)
+
+
+def _weight(message: Message) -> int:
+    return len(message.event) + sum(payload.gzipped_bytes for payload in message.payloads)
+
+
+def _share(message: Message, plain: Message, weight: int, ack_id: int | None = None) -> Share:
+    payloads = message.payloads
+    return Share(
+        message.event,
+        sum(payload.plain_bytes for payload in payloads),
+        sum(payload.abbreviated_bytes for payload in payloads),
+        sum(payload.encoded_bytes for payload in payloads),
+        sum(payload.gzipped_bytes for payload in payloads),
+        _off_frame_bytes(plain, ack_id),
+        weight,
+    )
+
+
+def _off_frame_bytes(plain: Message, ack_id: int | None) -> tuple[int, ...]:
+    """The WebSocket payloads that stock python-socketio would send for a message."""
+    if any(payload.text is None for payload in plain.payloads):
+        packet = event_packet(plain, utf8=False, ack_id=ack_id)
+        return (1 + len(packet.text), *map(len, packet.attachments))
+    envelope = event_packet(Message(plain.event, (), plain.namespace), utf8=False, ack_id=ack_id)
+    commas = len(plain.payloads)
+    return (1 + len(envelope.text) + commas + sum(payload.plain_bytes for payload in plain.payloads),)

@@ -1,0 +1,196 @@
+"""Who cost what: for each event name, the bytes after every step, down to the wire.
+
+In: what a packet carries, and what each of its copies took at the socket. Out: rows of exact totals.
+Never: measures anything itself, or guesses: a row's wire bytes were counted at a transport.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# An application that emits names chosen by its users must not grow the ledger without end.
+MAX_EVENTS = 1000
+OTHER_EVENTS = "(other events)"
+# Nor may it when nobody reads it: 10 ms of work at once, at most.
+_MAX_UNSETTLED = 500
+
+
+@dataclass(slots=True)
+class Row:
+    """Totals over everything delivered; a message to 100 receivers is 100 deliveries.
+
+    Units: bytes, after each step: `plain` JSON as the application gave it and python-socketio would send it,
+    `abbreviated`, `encoded` (UTF-8), `gzipped`, `frame` (WebSocket payloads, with the packets' envelopes), `deflated`
+    (the same compressed), `wire` (with the frames' headers; for long-polling with the HTTP response's).
+    `off_wire_bytes` is what `Settings.off()` would have put on the wire for the same deliveries; for long-polling that
+    leaves out the HTTP headers, so the saving there is not overstated.
+    """
+
+    deliveries: int = 0
+    frames: int = 0
+    plain_bytes: int = 0
+    abbreviated_bytes: int = 0
+    encoded_bytes: int = 0
+    gzipped_bytes: int = 0
+    frame_bytes: int = 0
+    deflated_bytes: int = 0
+    wire_bytes: int = 0
+    off_wire_bytes: int = 0
+
+    def add(self, other: Row) -> None:
+        """Add each total of another row."""
+        for item in dataclasses.fields(self):
+            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One message's part in a packet: its sizes after each step, and its weight in what the frame takes."""
+
+    event: str
+    plain_bytes: int
+    abbreviated_bytes: int
+    encoded_bytes: int
+    gzipped_bytes: int
+    off_frame_bytes: tuple[int, ...]
+    weight: int
+
+
+class Tally:
+    """What the copies of one packet have taken at the socket so far."""
+
+    __slots__ = (
+        "_ledger",
+        "copies",
+        "deflated_bytes",
+        "frame_bytes",
+        "frames",
+        "polled_copies",
+        "shares",
+        "wire_bytes",
+    )
+
+    def __init__(self, ledger: Ledger, shares: Sequence[Share]) -> None:
+        self._ledger = ledger
+        self.shares = shares
+        self.clear()
+
+    def clear(self) -> None:
+        """Start again from nothing."""
+        self.copies = self.frames = self.frame_bytes = self.deflated_bytes = self.wire_bytes = 0
+        self.polled_copies = 0
+
+    def record(self, frame_bytes: int, deflated_bytes: int, wire_bytes: int, *, first: bool) -> None:
+        """One WebSocket frame left; `first` for the one that begins the packet."""
+        if not self.frames:
+            self._ledger.touch(self)
+        self.copies += first
+        self.frames += 1
+        self.frame_bytes += frame_bytes
+        self.deflated_bytes += deflated_bytes
+        self.wire_bytes += wire_bytes
+
+    def record_polled(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> None:
+        """One part of a long-polling response left; `wire_bytes` holds its part of the HTTP headers."""
+        self.record(frame_bytes, min(frame_bytes, wire_bytes), wire_bytes, first=first)
+        self.polled_copies += first
+
+
+class Ledger:
+    """Rows by event name, and every byte that left."""
+
+    def __init__(self) -> None:
+        self._touched: list[Tally] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again from nothing; what is on its way counts once it has left."""
+        for tally in self._touched:
+            tally.clear()
+        self._rows: dict[str, Row] = {}
+        self._touched = []
+        self.sent_bytes = 0
+
+    def touch(self, tally: Tally) -> None:
+        """Remember a tally that has something to settle."""
+        if len(self._touched) >= _MAX_UNSETTLED:
+            self._settle()
+        self._touched.append(tally)
+
+    def rows(self) -> dict[str, Row]:
+        """Event name -> totals so far."""
+        self._settle()
+        return {event: dataclasses.replace(row) for event, row in self._rows.items()}
+
+    def _settle(self) -> None:
+        touched, self._touched = self._touched, []
+        for tally in touched:
+            self._book(tally)
+            tally.clear()
+
+    def _book(self, tally: Tally) -> None:
+        weights = [share.weight for share in tally.shares]
+        parts = zip(
+            *(
+                apportion(total, weights)
+                for total in (
+                    tally.frames,
+                    tally.frame_bytes,
+                    tally.deflated_bytes,
+                    tally.wire_bytes,
+                )
+            ),
+            strict=True,
+        )
+        for share, (frames, frame_bytes, deflated_bytes, wire_bytes) in zip(tally.shares, parts, strict=True):
+            headers = (tally.copies - tally.polled_copies) * sum(map(header_bytes, share.off_frame_bytes))
+            self._row(share.event).add(
+                Row(
+                    tally.copies,
+                    frames,
+                    tally.copies * share.plain_bytes,
+                    tally.copies * share.abbreviated_bytes,
+                    tally.copies * share.encoded_bytes,
+                    tally.copies * share.gzipped_bytes,
+                    frame_bytes,
+                    deflated_bytes,
+                    wire_bytes,
+                    tally.copies * sum(share.off_frame_bytes) + headers,
+                )
+            )
+
+    def _row(self, event: str) -> Row:
+        if event not in self._rows and len(self._rows) >= MAX_EVENTS:
+            event = OTHER_EVENTS
+        return self._rows.setdefault(event, Row())
+
+
+def apportion(total: int, weights: Sequence[int]) -> list[int]:
+    """Split a whole number by weights into whole numbers that add up to it."""
+    whole = sum(weights)
+    if not whole:
+        return [total, *[0] * (len(weights) - 1)]
+    parts, before, weight = [], 0, 0
+    for item in weights:
+        weight += item
+        upto = total * weight // whole
+        parts.append(upto - before)
+        before = upto
+    return parts
+
+
+def header_bytes(payload_bytes: int) -> int:
+    """The size of the header of a WebSocket frame from a server. Source: RFC 6455 section 5.2."""
+    if payload_bytes < 126:
+        return 2
+    return 4 if payload_bytes < 65_536 else 10
+
+
+def payload_bytes(wire_bytes: int) -> int:
+    """The size of the payload of a whole frame from a server; undoes `header_bytes`."""
+    for header in (2, 4):
+        if header_bytes(wire_bytes - header) == header:
+            return wire_bytes - header
+    return wire_bytes - 10

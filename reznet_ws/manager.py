@@ -1,0 +1,315 @@
+"""One line at set-up: everything an application emits goes through the layers.
+
+In: the application's own `socketio.AsyncServer` and `Settings`. Out: the same server, saving bytes and counting them.
+Never: changes what a client that asked for nothing gets, or another server in the same process.
+
+Leans on python-socketio 5.18 (`async_manager.py`: every emit of this process ends in `AsyncManager.emit`, also below a
+PubSubManager; `async_server.py`: acks and (dis)connects leave by `_send_packet`) and python-engineio 4.15
+(`async_server.py`: every request enters by `handle_request`, events by `handlers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+import socketio
+from socketio import packet as sio_packet
+
+from reznet_ws.delivery import Delivery, polled_parts
+from reznet_ws.grants import GRANT_EVENT, Grant, grant
+from reznet_ws.inbound import (
+    INVALID_DATA,
+    MAX_ATTACHMENTS,
+    POLICY_VIOLATION,
+    is_engineio_packet,
+    is_socketio_packet,
+)
+from reznet_ws.ledger import Ledger, Tally, apportion
+from reznet_ws.optimizer import FORMAT
+from reznet_ws.settings import Settings
+from reznet_ws.stats import Stats
+from reznet_ws.wire import SCOPE_KEY, CountingTransport, WebSocketProtocol, find_connection, find_counter
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class ConnectionManager:
+    """The layers around one Socket.IO server.
+
+    Raises: TypeError for anything but an `AsyncServer` with the default parser, ValueError for one that has a manager
+    already.
+    """
+
+    def __init__(self, sio: socketio.AsyncServer, settings: Settings | None = None) -> None:
+        _check_server(sio)
+        self.sio = sio
+        self._delivery = Delivery(sio.eio, sio.packet_class, settings or Settings())
+        self._asked: dict[str, Grant] = {}
+        self._granted: dict[str, set[str]] = {}
+        self._connections: dict[str, WebSocketProtocol] = {}
+        self._uncounted: set[str] = set()
+        self._stats = Stats(self._delivery.ledger)
+        self._hook()
+
+    # What an application calls
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Assign a new record from the server's event loop to switch layers while it runs."""
+        return self._delivery.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._delivery.settings = settings
+
+    @property
+    def ledger(self) -> Ledger:
+        """The bytes by event name."""
+        return self._delivery.ledger
+
+    async def broadcast(
+        self,
+        event: str,
+        data: Any,
+        optimize: bool = True,
+        batch: bool | None = None,
+        room: str | None = None,
+        *,
+        skip_sid: str | list[str] | None = None,
+        namespace: str = "/",
+    ) -> None:
+        """Send an event to a room, or to everybody.
+
+        `optimize=False` sends it as it is also to clients of format 2; `batch` says whether it may wait for others,
+        None leaves that to the settings. Raises: PayloadError, and then nothing was sent.
+        """
+        self._emit(event, data, namespace, room, skip_sid, None, optimize=optimize, batch=batch)
+
+    async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:
+        """Send an event to every connection of a user, named with `identify`, or to one `sid`, at once."""
+        rooms = self.sio.manager.rooms.get(namespace, {})
+        room = user if user in rooms.get(None, {}) else _user_room(user)
+        self._emit(event, data, namespace, room, None, None, optimize=optimize, batch=False)
+
+    async def identify(self, sid: str, user: str, namespace: str = "/") -> None:
+        """Say which user a connection belongs to, so that `send_to_user` reaches it."""
+        await self.sio.enter_room(sid, _user_room(user), namespace=namespace)
+
+    def get_stats(self) -> dict[str, Any]:
+        """What `GET /api/websocket/stats` answers."""
+        return self._stats.report(
+            active_connections=len(self.sio.eio.sockets), uncounted_connections=len(self._uncounted)
+        )
+
+    def reset_stats(self) -> None:
+        """Start all counts again from nothing."""
+        self._stats.reset()
+
+    def close(self) -> None:
+        """Send what is held back and end the timer; to be called before the server shuts down."""
+        self._delivery.close()
+
+    # Where python-socketio and python-engineio are hooked
+
+    def _hook(self) -> None:
+        sio, eio = self.sio, self.sio.eio
+        # Below whatever the manager is (a Redis manager too), above AsyncManager.
+        plain = type(sio.manager)
+        bases = (_OptimizedManager,) if plain is socketio.AsyncManager else (plain, _OptimizedManager)
+        sio.manager.__class__ = type(f"Optimized{plain.__name__}", bases, {"reznet": self})
+        self._send_packet = sio._send_packet
+        sio._send_packet = self._send_packet_in_order
+        self._handle_request = eio.handle_request
+        eio.handle_request = self._handle_counted_request
+        self._on_connect = eio.handlers["connect"]
+        self._on_message = eio.handlers["message"]
+        self._on_disconnect = eio.handlers["disconnect"]
+        eio.on("connect", self._connected)
+        eio.on("message", self._received)
+        eio.on("disconnect", self._disconnected)
+
+    async def _connected(self, eio_sid: str, environ: dict[str, Any]) -> Any:
+        asked = grant(environ.get("QUERY_STRING", ""))
+        if asked is not None:
+            self._asked[eio_sid] = asked
+        self._remember(eio_sid, environ.get("asgi.scope", {}))
+        return await self._on_connect(eio_sid, environ)
+
+    async def _disconnected(self, eio_sid: str, reason: str) -> None:
+        self._delivery.discard(eio_sid)
+        self._asked.pop(eio_sid, None)
+        self._granted.pop(eio_sid, None)
+        self._connections.pop(eio_sid, None)
+        self._uncounted.discard(eio_sid)
+        await self._on_disconnect(eio_sid, reason)
+
+    async def _received(self, eio_sid: str, data: str | bytes) -> None:
+        waiting = self.sio._binary_packet
+        is_attachment = isinstance(data, bytes) and eio_sid in waiting
+        try:
+            await self._on_message(eio_sid, data)
+        except Exception:
+            # Only now, so that a good packet is decoded once.
+            if not is_attachment and not is_socketio_packet(self.sio.packet_class, data):
+                return await self._close(eio_sid, INVALID_DATA, "not a Socket.IO packet")
+            raise
+        if eio_sid in waiting and waiting[eio_sid].attachment_count > MAX_ATTACHMENTS:
+            del waiting[eio_sid]
+            await self._close(eio_sid, POLICY_VIOLATION, f"more than {MAX_ATTACHMENTS} attachments")
+
+    async def _send_packet_in_order(self, eio_sid: str, packet: Any) -> None:
+        self._delivery.flush([eio_sid])
+        await self._send_packet(eio_sid, packet)
+        asked = self._asked.get(eio_sid)
+        if packet.packet_type == sio_packet.CONNECT and asked is not None:
+            namespace = packet.namespace or "/"
+            said = self._delivery.prepare(GRANT_EVENT, [asked.announcement()], namespace, short=False, optimize=False)
+            self._delivery.send(said, [eio_sid], [], None)
+            # From here on, and not before: the client decodes what comes after the announcement.
+            if asked.format == FORMAT:
+                self._granted.setdefault(eio_sid, set()).add(namespace)
+
+    async def _handle_counted_request(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        if scope["type"] == "websocket":
+            return await self._handle_websocket(scope, receive, send)
+        counter = find_counter(scope)
+        if counter is None:
+            return await self._handle_request(scope, receive, send)
+        parts: list[tuple[Tally, int, bool]] = []
+        polled_parts.set(parts)
+        before, counter.ledger = counter.sent_bytes, self.ledger
+        try:
+            return await self._handle_request(scope, receive, send)
+        finally:
+            counter.ledger = None
+            _book_polled(parts, counter.sent_bytes - before)
+
+    async def _handle_websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        connection = find_connection(scope, send)
+        if connection is not None:
+            connection.take_over(self._delivery, self.ledger, self.sio.eio.max_http_buffer_size)
+            if getattr(send, "__self__", None) is connection:
+                send = connection.send  # bound before the connection became one of ours, perhaps
+        upgraded = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid")
+        if upgraded:
+            self._remember(upgraded[0], scope)
+
+        async def receive_checked() -> dict[str, Any]:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            data = message.get("bytes")
+            if is_engineio_packet(message["text"] if data is None else data):
+                return message
+            await send({"type": "websocket.close", "code": INVALID_DATA, "reason": "not an Engine.IO packet"})
+            return {"type": "websocket.disconnect", "code": INVALID_DATA}
+
+        return await self._handle_request(scope, receive_checked, send)
+
+    def _remember(self, eio_sid: str, scope: Scope) -> None:
+        if eio_sid not in self.sio.eio.sockets:
+            return
+        owner = scope.get("extensions", {}).get(SCOPE_KEY)
+        if isinstance(owner, WebSocketProtocol):
+            self._connections[eio_sid] = owner
+        if isinstance(owner, (WebSocketProtocol, CountingTransport)):
+            self._uncounted.discard(eio_sid)
+        else:
+            self._uncounted.add(eio_sid)
+
+    async def _close(self, eio_sid: str, code: int, reason: str) -> None:
+        connection = self._connections.get(eio_sid)
+        if connection is None:
+            await self.sio.eio.disconnect(eio_sid)
+        else:
+            await connection.send({"type": "websocket.close", "code": code, "reason": reason})
+
+    # The way out
+
+    def _emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Hashable,
+        skip_sid: Any,
+        callback: Callable[..., Any] | None,
+        *,
+        optimize: bool = True,
+        batch: bool | None = None,
+    ) -> None:
+        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        plain_to: list[str] = []
+        short_to: list[str] = []
+        sids = {}
+        for sid, eio_sid in self._receivers(namespace, room, skip_sid):
+            sids[eio_sid] = sid
+            (short_to if namespace in self._granted.get(eio_sid, ()) else plain_to).append(eio_sid)
+        outgoing = self._delivery.prepare(event, args, namespace, short=bool(short_to), optimize=optimize)
+        self._stats.add(outgoing.plain.payloads, (outgoing.short or outgoing.plain).payloads)
+        if callback is None:
+            return self._delivery.send(outgoing, plain_to, short_to, batch)
+        for eio_sid in (*plain_to, *short_to):
+            ack_id = self.sio.manager._generate_ack_id(sids[eio_sid], callback)
+            self._delivery.send_asking(outgoing, eio_sid, ack_id, short=eio_sid in short_to)
+
+    def _receivers(self, namespace: str, room: Hashable, skip_sid: Any) -> Iterable[tuple[str, str]]:
+        skip = set(skip_sid) if isinstance(skip_sid, (list, tuple, set)) else {skip_sid}
+        # A client whose connect handler has not let it in yet is in the room of everybody already; only what is
+        # addressed to it, or to a room it was put in, may reach it.
+        pending = self.sio.manager.pending_connect.get(namespace, ()) if room is None else ()
+        for sid, eio_sid in self.sio.manager.get_participants(namespace, room):
+            if sid not in skip and sid not in pending:
+                yield sid, eio_sid
+
+
+class _OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
+    """Takes the place of `AsyncManager` under whatever manager an application uses."""
+
+    reznet: ConnectionManager
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Hashable = None,
+        skip_sid: Any = None,
+        callback: Callable[..., Any] | None = None,
+        to: Hashable = None,
+        **kwargs: Any,
+    ) -> None:
+        self.reznet._emit(event, data, namespace, to or room, skip_sid, callback)
+
+
+def _user_room(user: str) -> str:
+    return f"user:{user}"
+
+
+def _check_server(sio: Any) -> None:
+    if not isinstance(sio, socketio.AsyncServer):
+        raise TypeError(f"{type(sio).__name__} is not a socketio.AsyncServer")
+    if not issubclass(sio.packet_class, sio_packet.Packet) or not sio.packet_class.uses_binary_events:
+        raise TypeError(f"serializer {sio.packet_class.__name__}: only the default parser is supported")
+    if isinstance(sio.manager, _OptimizedManager):
+        raise ValueError("this server has a ConnectionManager already")
+
+
+def _book_polled(parts: list[tuple[Tally, int, bool]], response_bytes: int) -> None:
+    """Share what a long-polling response took, headers and all, among the packets in it."""
+    if response_bytes:
+        took = apportion(response_bytes, [size for _, size, _ in parts]) if parts else []
+        for (tally, size, first), wire_bytes in zip(parts, took, strict=True):
+            tally.record_polled(size, wire_bytes, first=first)
+
+
+def attach(sio: socketio.AsyncServer, settings: Settings | None = None) -> ConnectionManager:
+    """Give an application's own server all layers; its `sio.emit` stays as it is.
+
+    Raises: TypeError, ValueError, as `ConnectionManager` does.
+    """
+    return ConnectionManager(sio, settings)
