@@ -188,12 +188,12 @@ class ConnectionManager:
             counter.ledger = None
             _book_polled(parts, counter.sent_bytes - before)
 
-    async def _handle_websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
+    async def _handle_websocket(self, scope: Scope, receive: Receive, send: Any) -> Any:
         connection = find_connection(scope, send)
         if connection is not None:
             connection.take_over(self._delivery, self.ledger, self.sio.eio.max_http_buffer_size)
-            if getattr(send, "__self__", None) is connection:
-                send = connection.send  # bound before the connection became one of ours, perhaps
+            if getattr(send, "__self__", None) == connection:  # and bound, perhaps, before it became one of ours
+                send = connection.send
         upgraded = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid")
         if upgraded:
             self._remember(upgraded[0], scope)

@@ -1,0 +1,113 @@
+"""The command line: `python -m reznet_ws serve`.
+
+In: arguments. Out: a running server whose address is printed; Ctrl-C ends it with status 0.
+Never: listens on anything but loopback unless told to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+
+from reznet_ws.chat import Application
+from reznet_ws.server import listen, uvicorn_config
+from reznet_ws.settings import Settings, SettingsError
+from reznet_ws.workload import MIXES
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the status is 0, or 2 where the arguments are wrong or the address is taken."""
+    parser = argparse.ArgumentParser(prog="reznet_ws", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (SettingsError, ValueError, OSError) as error:
+        print(f"reznet_ws: {error}", file=sys.stderr)
+        return 2
+
+
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser(
+        "serve", help="run the agent-chat application", description="Run the agent-chat application; Ctrl-C ends it."
+    )
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
+    )
+    serve.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
+    serve.add_argument("--preset", choices=Settings.presets(), default="recommended", help="(default: %(default)s)")
+    serve.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one setting of the preset; may come again",
+    )
+    serve.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        help="an origin that browsers may connect from, besides the server's own; may come again",
+    )
+    serve.add_argument("--token", help="what clients must send as auth.token, and as a bearer token for the figures")
+    serve.add_argument("--seed", type=int, default=1, help="of the simulated agents (default: %(default)s)")
+    serve.add_argument(
+        "--rate",
+        type=float,
+        default=20,
+        metavar="MESSAGES_PER_S",
+        help="of the simulated agents; 0 keeps them silent (default: %(default)s)",
+    )
+    serve.add_argument("--mix", choices=MIXES, default="chat", help="what the agents do (default: %(default)s)")
+    serve.set_defaults(run=_serve)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    settings = Settings.presets()[args.preset].replace(**dict(map(_setting, args.set)))
+    app = Application(
+        settings,
+        token=args.token,
+        origins=args.origin,
+        simulate=args.rate != 0,
+        seed=args.seed,
+        rate_per_s=args.rate or 1,
+        mix=args.mix,
+    )
+    bound = listen(args.host, args.port)
+    server = uvicorn.Server(uvicorn_config(app, log_level="info", access_log=False))
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    print(f"reznet_ws serves {args.preset} on http://{host}:{bound.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
+        asyncio.run(server.serve(sockets=[bound]))
+    return 0
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    kinds = {item.name: item.type for item in dataclasses.fields(Settings)}
+    if not equals:
+        raise SettingsError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, _READERS[str(kinds.get(name, "str"))](value)
+    except (KeyError, ValueError):
+        raise SettingsError(f"{name}: {value!r} is not of type {kinds[name]}") from None
+
+
+_READERS: dict[str, Any] = {
+    "bool": {"true": True, "false": False, "1": True, "0": False, "on": True, "off": False}.__getitem__,
+    "int": int,
+    "float": float,
+    "frozenset[str]": lambda text: frozenset(filter(None, text.split(","))),
+    "str": str,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
