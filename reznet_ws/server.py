@@ -97,8 +97,8 @@ class ServerThread:
         self._stop_requested = asyncio.Event()
         serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
         try:
-            while not self._server.started and not serving.done():  # uvicorn has a flag, not an event
-                await asyncio.sleep(0.001)  # noqa: ASYNC110
+            while not self._server.started and not serving.done():  # noqa: ASYNC110 (uvicorn has a flag, not an event)
+                await asyncio.sleep(0.001)
             if serving.done():
                 await serving
             self._ready.set_result(asyncio.get_running_loop())

@@ -1,0 +1,1 @@
+"""What the notebooks drive: a server in this process, clients in another, and what both measured."""

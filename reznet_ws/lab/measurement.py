@@ -1,0 +1,138 @@
+"""What the lab measured, as plain figures: rates, latencies, savings and the requirements.
+
+In: counts from the server's ledger and from the clients. Out: frozen records.
+Never: measures by itself, rounds or drops what is bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from reznet_ws.lab.crowd import Counts
+
+# 1 us to 60 s, three significant digits.
+_LOWEST_US, _HIGHEST_US, _DIGITS = 1, 60_000_000, 3
+
+LAYERS = ("abbreviate", "utf8", "gzip", "batch", "deflate")
+
+
+class Latencies:
+    """Latencies in ms, from emit to handler."""
+
+    def __init__(self) -> None:
+        self._histogram = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
+
+    def add(self, latency_ms: float) -> None:
+        """Count one."""
+        self._histogram.record_value(min(max(round(latency_ms * 1000), _LOWEST_US), _HIGHEST_US))
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return int(self._histogram.get_total_count())
+
+    def percentile_ms(self, percent: float) -> float | None:
+        """The value that `percent` of them do not exceed; None without any."""
+        return self._histogram.get_value_at_percentile(percent) / 1000 if self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One of the seed document's requirements, with what was measured."""
+
+    name: str
+    target: str
+    measured: float | None
+    unit: str
+    passed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Everything since the last reset, and the rates since the last measurement.
+
+    `stats` is what `get_stats` gives, counted at the server's sockets; `counts` what the clients saw, less what they
+    had seen at the reset. Latencies are from emit to the client's handler; `recent_*` covers the last two seconds.
+    """
+
+    seconds: float
+    users: int
+    stats: Mapping[str, Any]
+    counts: Counts
+    wire_bytes_per_s: float
+    off_bytes_per_s: float
+    latency_n: int
+    p50_ms: float | None
+    p95_ms: float | None
+    recent_p50_ms: float | None
+    recent_p95_ms: float | None
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes at the sockets that belong to events."""
+        return int(self.stats["wire"]["event_bytes"])
+
+    @property
+    def off_bytes(self) -> int:
+        """What no layer at all would have sent for the same deliveries."""
+        return int(self.stats["wire"]["off_event_bytes"])
+
+    @property
+    def reduction_percent(self) -> float | None:
+        """Fewer bytes on the wire than `off`, in percent; None before anything was sent."""
+        return 100 * (1 - self.wire_bytes / self.off_bytes) if self.off_bytes else None
+
+    @property
+    def savings_bytes(self) -> dict[str, int]:
+        """Layer -> bytes that it took off, in the order in which they are applied; they add up to the whole saving."""
+        total = {
+            name: sum(row[name] for row in self.stats["events"].values())
+            for name in (
+                "plain_bytes",
+                "abbreviated_bytes",
+                "encoded_bytes",
+                "gzipped_bytes",
+                "frame_bytes",
+                "deflated_bytes",
+                "wire_bytes",
+                "off_wire_bytes",
+            )
+        }
+        envelopes_off = total["off_wire_bytes"] - total["plain_bytes"]
+        envelopes = total["frame_bytes"] - total["gzipped_bytes"] + total["wire_bytes"] - total["deflated_bytes"]
+        return {
+            "abbreviate": total["plain_bytes"] - total["abbreviated_bytes"],
+            "utf8": total["abbreviated_bytes"] - total["encoded_bytes"],
+            "gzip": total["encoded_bytes"] - total["gzipped_bytes"],
+            "batch": envelopes_off - envelopes,
+            "deflate": total["frame_bytes"] - total["deflated_bytes"],
+        }
+
+    def requirements(self) -> list[Requirement]:
+        """The scoreboard; `passed` is None while nothing was measured yet."""
+        return [
+            _below("latency p50", 50, self.p50_ms),
+            _below("latency p95", 100, self.p95_ms),
+            _at_least("fewer bytes on the wire", 40, self.reduction_percent, "%"),
+            _at_least("users connected", 100, self.counts.connected, ""),
+            Requirement("connections dropped", "0", self.counts.drops, "", self.counts.drops == 0),
+            Requirement("messages lost or doubled", "0", self._wrong, "", self._wrong == 0),
+        ]
+
+    @property
+    def _wrong(self) -> int:
+        return self.counts.lost + self.counts.doubled + self.counts.overtaken
+
+
+def _below(name: str, most_ms: float, measured_ms: float | None) -> Requirement:
+    passed = None if measured_ms is None else measured_ms < most_ms
+    return Requirement(name, f"< {most_ms:g} ms", measured_ms, "ms", passed)
+
+
+def _at_least(name: str, least: float, measured: float | None, unit: str) -> Requirement:
+    passed = None if measured is None else measured >= least
+    return Requirement(name, f"≥ {least:g} {unit}".rstrip(), measured, unit, passed)
