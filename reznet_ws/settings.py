@@ -38,7 +38,9 @@ class Settings:
     # Layer 2. As in Node's ws, the threshold counts only without takeover (websockets/ws, lib/sender.js).
     deflate: bool = _switch(True, "permessage-deflate")
     deflate_window_bits: int = _figure(15, 9, 15, "window", "bits")
-    deflate_mem_level: int = _figure(8, 1, 9, "memory level")
+    # A compressor takes 2 ** (window + 2) + 2 ** (memory level + 9) bytes (zlib's zconf.h), one for each connection: at
+    # 15 bits the levels 6 to 9 differ by 224 KB and hardly in what they send.
+    deflate_mem_level: int = _figure(6, 1, 9, "memory level")
     deflate_takeover: bool = _switch(True, "context takeover")
     deflate_threshold_bytes: int = _figure(1024, 0, 1_048_576, "threshold without takeover", "bytes")
     # Off: the handshake grants exactly the figures above. On: it grants the most a client offers, so that every figure

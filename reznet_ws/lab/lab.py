@@ -24,7 +24,7 @@ from reznet_ws.settings import Settings
 
 Progress = Callable[[int, int], None]
 
-# Emission times are kept this long for arrivals that come late.
+# Due times are kept this long for arrivals that come late.
 _REMEMBER_S = 60
 _RECENT_S = 2.0
 
@@ -56,7 +56,7 @@ class Lab:
         self._lock = threading.RLock()
         self._server: ServerThread | None = None
         self._fleet: Fleet | None = None
-        self._emitted_s: dict[int, float] = {}
+        self._due_s: dict[int, float] = {}
         self._recent: deque[tuple[float, float]] = deque()
         self._latencies = Latencies()
 
@@ -181,23 +181,23 @@ class Lab:
             )
 
     def _gather(self) -> None:
-        """Join what arrived with when it was emitted."""
+        """Join what arrived with when it was due: a server too busy to emit in time must not look fast for it."""
         emissions = self._app.chat.simulation.emissions
         for emission in self._running_server.call(lambda: [emissions.popleft() for _ in range(len(emissions))]):
-            self._emitted_s[emission.seq] = emission.emitted_s
+            self._due_s[emission.seq] = emission.due_s
         now_s = time.monotonic()
         for seq, arrived_s in self._running_fleet.take_arrivals():
-            emitted_s = self._emitted_s.get(seq)
-            if emitted_s is not None:
-                latency_ms = (arrived_s - emitted_s) * 1000
+            due_s = self._due_s.get(seq)
+            if due_s is not None:
+                latency_ms = (arrived_s - due_s) * 1000
                 self._latencies.add(latency_ms)
                 self._recent.append((arrived_s, latency_ms))
         while self._recent and self._recent[0][0] < now_s - _RECENT_S:
             self._recent.popleft()
-        for seq in list(self._emitted_s):  # oldest first
-            if self._emitted_s[seq] > now_s - _REMEMBER_S:
+        for seq in list(self._due_s):  # oldest first
+            if self._due_s[seq] > now_s - _REMEMBER_S:
                 break
-            del self._emitted_s[seq]
+            del self._due_s[seq]
 
     @staticmethod
     def _adjustable(settings: Settings) -> Settings:

@@ -21,7 +21,7 @@ LAYERS = ("abbreviate", "utf8", "gzip", "batch", "deflate")
 
 
 class Latencies:
-    """Latencies in ms, from emit to handler."""
+    """Latencies in ms, from when a message was due to be emitted to the client's handler."""
 
     def __init__(self) -> None:
         self._histogram = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
@@ -56,7 +56,8 @@ class Measurement:
     """Everything since the last reset, and the rates since the last measurement.
 
     `stats` is what `get_stats` gives, counted at the server's sockets; `counts` what the clients saw, less what they
-    had seen at the reset. Latencies are from emit to the client's handler; `recent_*` covers the last two seconds.
+    had seen at the reset. Latencies are from when a message was due to the client's handler; `recent_*` covers the last
+    two seconds.
     """
 
     seconds: float
