@@ -1,6 +1,7 @@
-"""The command line: `python -m reznet_ws serve`.
+"""The command line: `python -m reznet_ws serve` and `load`.
 
-In: arguments. Out: a running server whose address is printed; Ctrl-C ends it with status 0.
+In: arguments. Out: a running server whose address is printed and which Ctrl-C ends with status 0; or a load test's
+table, with status 1 where a requirement is not met.
 Never: listens on anything but loopback unless told to.
 """
 
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import dataclasses
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="reznet_ws", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_load(commands)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -88,6 +91,41 @@ def _serve(args: argparse.Namespace) -> int:
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
         asyncio.run(server.serve(sockets=[bound]))
     return 0
+
+
+def _add_load(commands: Any) -> None:
+    load = commands.add_parser(
+        "load",
+        help="compare presets under load (needs the extra `lab`)",
+        description="Connect simulated clients to each preset in turn, several times over, and compare. "
+        "Status 1 where the last preset named misses a requirement.",
+    )
+    load.add_argument("--users", type=int, default=100, help="simulated clients (default: %(default)s)")
+    load.add_argument("--duration", type=float, default=20, metavar="SECONDS", help="of one run (default: %(default)s)")
+    load.add_argument("--rounds", type=int, default=3, help="runs of each preset (default: %(default)s)")
+    load.add_argument("--presets", nargs="+", choices=Settings.presets(), default=list(Settings.presets()))
+    load.add_argument("--rate", type=float, default=20, metavar="MESSAGES_PER_S", help="(default: %(default)s)")
+    load.add_argument("--mix", choices=MIXES, default="chat", help="(default: %(default)s)")
+    load.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
+    load.set_defaults(run=_load)
+
+
+def _load(args: argparse.Namespace) -> int:
+    # Imported here, since a server needs no lab.
+    from reznet_ws.lab.load import Load, interleave
+    from reznet_ws.lab.report import is_met, load_report
+
+    if args.rounds < 1 or args.duration <= 0:
+        raise ValueError("--rounds must be at least 1 and --duration above 0")
+    load = Load(users=args.users, duration_s=args.duration, rate_per_s=args.rate, mix=args.mix, seed=args.seed)
+    presets = {name: Settings.presets()[name] for name in args.presets}
+    runs = []
+    for run in interleave(presets, load, args.rounds, time.sleep):
+        runs.append(run)
+        done, of = len(runs), args.rounds * len(presets)
+        print(f"{done}/{of} {run.preset}: {run.bytes_per_delivery:.1f} bytes a delivery", file=sys.stderr, flush=True)
+    print(load_report(runs, load))
+    return 0 if is_met(runs, args.presets[-1]) else 1
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -40,7 +40,7 @@ def attach(
         await handle_connect(namespace, data)
 
     async def event_async(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
-        for decoded in decoder.decode(namespace, data):
+        for decoded in decoder.decode(namespace, ack_id, data):
             await handle_event(namespace, ack_id, decoded)
 
     def connect(namespace: str | None, data: Any) -> None:
@@ -48,7 +48,7 @@ def attach(
         handle_connect(namespace, data)
 
     def event(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
-        for decoded in decoder.decode(namespace, data):
+        for decoded in decoder.decode(namespace, ack_id, data):
             handle_event(namespace, ack_id, decoded)
 
     is_async = isinstance(client, socketio.AsyncClient)
@@ -77,22 +77,21 @@ class _Decoder:
         """A new connection: nothing is granted yet."""
         self._granted.discard(namespace or "/")
 
-    def decode(self, namespace: str | None, data: list[Any]) -> Iterator[list[Any]]:
+    def decode(self, namespace: str | None, ack_id: int | None, data: list[Any]) -> Iterator[list[Any]]:
         """The events in one packet as the server emitted them: name, arguments."""
         namespace = namespace or "/"
         event, *args = data
-        if event == GRANT_EVENT:
-            if args and isinstance(args[0], dict) and args[0].get("format") == FORMAT:
-                self._granted.add(namespace)
-            yield data
-        elif namespace not in self._granted:
-            yield data
-        else:
-            yield from self._decode(event, args)
+        if namespace in self._granted:
+            # An envelope has one argument and nobody waits for its answer; any other is the application's own event.
+            yield from self._decode(event, args, is_envelope=event == BATCH_EVENT and len(args) == 1 and ack_id is None)
+            return
+        if event == GRANT_EVENT and args and isinstance(args[0], dict) and args[0].get("format") == FORMAT:
+            self._granted.add(namespace)
+        yield data
 
-    def _decode(self, event: str, args: list[Any]) -> Iterator[list[Any]]:
+    def _decode(self, event: str, args: list[Any], *, is_envelope: bool) -> Iterator[list[Any]]:
         try:
-            events = unpack(args[0]) if event == BATCH_EVENT and len(args) == 1 else [(event, args)]
+            events = unpack(args[0]) if is_envelope else [(event, args)]
         except DecodeError as error:
             return self._on_error(error, event)
         for name, encoded in events:

@@ -14,7 +14,8 @@ def dumps(value: Any, *, utf8: bool) -> str:
     r"""JSON text without spaces; with `utf8`, characters beyond ASCII stand for themselves.
 
     A lone surrogate has no UTF-8 form: text that holds one keeps Python's \uXXXX escapes throughout.
-    Raises: TypeError for bytes, ValueError for NaN.
+    Bytes leave the placeholder that `split_attachments` gives them.
+    Raises: TypeError for other types, ValueError for NaN.
     """
     return split_attachments(value, utf8=utf8)[0]
 

@@ -162,7 +162,9 @@ class Delivery:
         return cast(list[Any], restored)
 
     def _may_wait(self, message: Message, batch: bool | None) -> bool:
-        if len(message.payloads) > 1:  # the envelope has room for one
+        # The envelope has room for one argument, and a client's parser for ten attachments in all (socket.io-parser,
+        # `maxAttachments`): what has any travels by itself.
+        if len(message.payloads) > 1 or any(payload.text is None for payload in message.payloads):
             return False
         settings = self.settings
         small = sum(payload.gzipped_bytes for payload in message.payloads) <= settings.batch_max_bytes
@@ -192,14 +194,9 @@ class Delivery:
     def _together(self, run: Sequence[Outgoing]) -> list[SharedPacket]:
         short = [outgoing.short or outgoing.plain for outgoing in run]
         # An application's own `message_batch` goes into an envelope, or the receiver would open it.
-        if len(run) == 1 and short[0].event != BATCH_EVENT:
+        is_envelope = short[0].event == BATCH_EVENT and len(short[0].payloads) == 1
+        if len(run) == 1 and not is_envelope:
             return self._single(short[0], run[0].plain, None)
-        if any(len(message.payloads) > 1 for message in short):
-            return [
-                packet
-                for message, outgoing in zip(short, run, strict=True)
-                for packet in self._single(message, outgoing.plain, None)
-            ]
         packet = batch_packet(short, utf8=self.settings.utf8)
         shares = [
             _share(message, outgoing.plain, _weight(message)) for message, outgoing in zip(short, run, strict=True)

@@ -110,7 +110,8 @@ def ms_from_iso(text: str) -> int | None:
 def iso_from_ms(ms: int) -> str:
     """The string that JavaScript's `Date.prototype.toISOString` gives for years 1 to 9999. Raises: DecodeError."""
     if isinstance(ms, bool) or not isinstance(ms, int) or not _MIN_MS <= ms <= _MAX_MS:
-        raise DecodeError(f"{ms!r} is not a timestamp in milliseconds")
+        # Not its repr: that of what was forged can be endless, or nested too deep to be made.
+        raise DecodeError("a timestamp is a whole number of milliseconds, from year 1 to 9999")
     moment = _EPOCH + ms * _MILLISECOND
     return f"{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
@@ -148,8 +149,10 @@ class _Refused(Exception):
 
 
 def _copy(value: Any, entry: _Entry, parents: tuple[int, ...]) -> Any:
-    if value is None or isinstance(value, (str, int, bytes, bytearray)):
+    if value is None or isinstance(value, (str, int, bytes)):
         return value
+    if isinstance(value, bytearray):
+        return bytes(value)  # a buffer may be filled again before its message leaves
     if isinstance(value, float):
         if math.isfinite(value):
             return value

@@ -40,7 +40,7 @@ def grant(query_string: str, *, highest: int = FORMAT) -> Grant | None:
 
     Shape: `reznet=2&EIO=4&...` -> Grant. `highest` is 1 where the server cannot speak format 2.
     """
-    asked = parse_qs(query_string, max_num_fields=64).get(QUERY_KEY) if QUERY_KEY in query_string else None
+    asked = parse_qs(query_string).get(QUERY_KEY) if QUERY_KEY in query_string else None
     if not asked:
         return None
     known = {str(number): number for number in FORMATS if number <= highest}

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from reznet_ws.chat import Application
-from reznet_ws.lab.crowd import Counts
+from reznet_ws.lab.crowd import REPORT_INTERVAL_S, Counts
 from reznet_ws.lab.fleet import Fleet
 from reznet_ws.lab.measurement import Latencies, Measurement
 from reznet_ws.server import ServerThread
@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 # Due times are kept this long for arrivals that come late.
 _REMEMBER_S = 60
 _RECENT_S = 2.0
+# Twice the clients' reporting interval and a batch's window.
+_QUIET_S = 2 * REPORT_INTERVAL_S + 0.1
 
 _running: dict[str, Lab] = {}
 
@@ -52,6 +54,8 @@ class Lab:
     ) -> None:
         self.name, self.users, self.stock_share = name, users, stock_share
         self.rate_per_s, self.mix, self.seed = rate_per_s, mix, seed
+        # Called after each start and stop, in whichever thread that happens.
+        self.listeners: list[Callable[[], None]] = []
         self._settings = settings or Settings()
         self._lock = threading.RLock()
         self._server: ServerThread | None = None
@@ -79,6 +83,7 @@ class Lab:
                 self.stop()
                 raise
             self.reset()
+        self._tell()
         return self
 
     def stop(self) -> None:
@@ -93,6 +98,7 @@ class Lab:
             self._server = self._fleet = None
             if _running.get(self.name) is self:
                 del _running[self.name]
+        self._tell()
 
     def restart(self, progress: Progress | None = None) -> Self:
         """Stop, then start with the same figures."""
@@ -102,7 +108,8 @@ class Lab:
     @property
     def is_running(self) -> bool:
         """Whether the server runs."""
-        return self._server is not None and self._server.is_running
+        server = self._server  # another thread may stop the lab between two looks
+        return server is not None and server.is_running
 
     @property
     def url(self) -> str:
@@ -140,6 +147,13 @@ class Lab:
             self._fleet.resize(users)
             self._fleet.wait(progress=progress)
 
+    def silence(self) -> None:
+        """Stop the traffic and wait until nothing arrives any more."""
+        self._running_server.call(self._app.chat.simulation.stop)
+        received = -1
+        while received != (received := self._running_fleet.counts.received):
+            time.sleep(_QUIET_S)
+
     # Measuring
 
     def reset(self) -> None:
@@ -176,9 +190,21 @@ class Lab:
                 latency_n=self._latencies.count,
                 p50_ms=self._latencies.percentile_ms(50),
                 p95_ms=self._latencies.percentile_ms(95),
+                p99_ms=self._latencies.percentile_ms(99),
                 recent_p50_ms=recent.percentile_ms(50),
                 recent_p95_ms=recent.percentile_ms(95),
             )
+
+    def observe(self, seconds: float) -> Measurement:
+        """Play the workload from its beginning for a while, and measure that alone."""
+        self.set_traffic()
+        self.reset()
+        time.sleep(seconds)
+        return self.measure()
+
+    def _tell(self) -> None:
+        for listener in list(self.listeners):
+            listener()
 
     def _gather(self) -> None:
         """Join what arrived with when it was due: a server too busy to emit in time must not look fast for it."""

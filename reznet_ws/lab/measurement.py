@@ -69,6 +69,7 @@ class Measurement:
     latency_n: int
     p50_ms: float | None
     p95_ms: float | None
+    p99_ms: float | None
     recent_p50_ms: float | None
     recent_p95_ms: float | None
 
@@ -81,6 +82,11 @@ class Measurement:
     def off_bytes(self) -> int:
         """What no layer at all would have sent for the same deliveries."""
         return int(self.stats["wire"]["off_event_bytes"])
+
+    @property
+    def deliveries(self) -> int:
+        """Messages times receivers, counted as they left."""
+        return sum(row["deliveries"] for row in self.stats["events"].values())
 
     @property
     def reduction_percent(self) -> float | None:

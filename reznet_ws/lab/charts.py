@@ -1,0 +1,236 @@
+"""The dashboard's four charts, in one figure.
+
+In: measurements, each with the time when it was taken. Out: a plotly figure that is updated in place.
+Never: keeps more than `MAX_POINTS`, adds a trace after the first, reads a clock.
+
+One `FigureWidget` for all: each ships 5 MB to the page. Backgrounds are transparent and text is a middle grey, which
+reads on white and on JupyterLab's dark grey.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from reznet_ws.lab.measurement import LAYERS, Measurement
+from reznet_ws.workload import EVENTS
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; blue is left for what is on the wire.
+LAYER_COLOURS = {
+    "abbreviate": "#E69F00",
+    "utf8": "#CC79A7",
+    "gzip": "#009E73",
+    "batch": "#D55E00",
+    "deflate": "#56B4E9",
+}
+WIRE_COLOUR = "#2F86C8"  # the palette's blue, a little lighter, for dark backgrounds
+OFF_COLOUR = "#8A929A"
+TEXT_COLOUR = "#7D858D"
+_GRID_COLOUR = "rgba(128, 136, 144, 0.22)"
+_OFF_FILL = "rgba(138, 146, 154, 0.16)"
+_WIRE_FILL = "rgba(47, 134, 200, 0.45)"
+
+MAX_POINTS = 120
+SPAN_S = 48
+HEIGHT_PX = 640
+# A rate over less would show single plans of 20 KB to each of 100 users.
+_RATE_SPAN_S = 2.0
+# Where a row's figures stand, beside bars that end at 100 %.
+_FIGURES_AT_PERCENT = 104
+
+
+class Charts:
+    """Wire bytes a second, latency, bytes per event, the saving of each layer."""
+
+    def __init__(self, figure: Any = None) -> None:
+        """`figure` is one that an earlier dashboard leaves behind; its page need not load plotly again."""
+        self._points: deque[tuple[float, float, float, float | None, float | None]] = deque(maxlen=MAX_POINTS)
+        self._rates = _Rates()
+        self.figure = figure if figure is not None else go.FigureWidget(_empty_figure())
+        self._traces = {trace.name: trace for trace in self.figure.data}
+        self._draw_bars(None)
+        self._draw_lines(0.0)
+
+    @property
+    def point_count(self) -> int:
+        """How many points each line has."""
+        return len(self._points)
+
+    def add(self, now_s: float, measurement: Measurement) -> None:
+        """Draw one more measurement, and the bars anew."""
+        wire, off = self._rates.add(measurement)
+        self._points.append((now_s, off / 1000, wire / 1000, measurement.recent_p50_ms, measurement.recent_p95_ms))
+        with self.figure.batch_update():
+            self._draw_lines(now_s)
+            self._draw_bars(measurement)
+
+    def clear(self) -> None:
+        """Forget all points."""
+        self._points.clear()
+        self._rates = _Rates()
+        with self.figure.batch_update():
+            self._draw_lines(0.0)
+            self._draw_bars(None)
+
+    def _draw_lines(self, now_s: float) -> None:
+        seconds_ago = [point[0] - now_s for point in self._points]
+        for column, name in enumerate(("off", "wire", "p50", "p95"), start=1):
+            self._traces[name].update(x=seconds_ago, y=[point[column] for point in self._points])
+
+    def _draw_bars(self, measurement: Measurement | None) -> None:
+        rows = measurement.stats["events"] if measurement is not None else {}
+        per_event = [_per_delivery(rows.get(event)) for event in EVENTS]
+        shares = [100 * wire / off if off else 0 for off, wire in per_event]
+        self._traces["event off"].x = [100 if off else 0 for off, _ in per_event]
+        self._traces["event wire"].x = shares
+        self._traces["event figures"].update(
+            x=[max(_FIGURES_AT_PERCENT, share + 4) for share in shares],
+            text=[f"{off:,.0f} → <b>{wire:,.0f}</b> B" if off else "–" for off, wire in per_event],
+        )
+        off_bytes = measurement.off_bytes if measurement is not None else 0
+        savings = measurement.savings_bytes if measurement is not None else {}
+        percents = [100 * savings[layer] / off_bytes if off_bytes else 0 for layer in LAYERS]
+        self._traces["layer savings"].update(x=percents, text=[_saving_text(percent) for percent in percents])
+        low = min(0, *percents)
+        self.figure.layout.xaxis4.range = [low - 22, max(100, *percents) + 12] if low < -0.05 else [0, 112]
+
+
+class _Rates:
+    """Bytes a second over the last `_RATE_SPAN_S`, across resets."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[float, int, int]] = deque(maxlen=MAX_POINTS)
+        self._before = (0.0, 0, 0)
+
+    def add(self, measurement: Measurement) -> tuple[float, float]:
+        """On the wire, and what `off` would have sent."""
+        now = (measurement.seconds, measurement.wire_bytes, measurement.off_bytes)
+        # Counted from nothing again, if there was a reset in between.
+        before = self._before if now[0] >= self._before[0] and now[2] >= self._before[2] else (0.0, 0, 0)
+        self._before = now
+        self._steps.append((now[0] - before[0], now[1] - before[1], now[2] - before[2]))
+        while len(self._steps) > 1 and sum(step[0] for step in self._steps) - self._steps[0][0] >= _RATE_SPAN_S:
+            self._steps.popleft()
+        seconds, wire, off = (sum(column) for column in zip(*self._steps, strict=True))
+        return (wire / seconds, off / seconds) if seconds else (0.0, 0.0)
+
+
+def _per_delivery(row: Any) -> tuple[float, float]:
+    if not row or not row["deliveries"]:
+        return 0.0, 0.0
+    return row["off_wire_bytes"] / row["deliveries"], row["wire_bytes"] / row["deliveries"]
+
+
+def _saving_text(percent: float) -> str:
+    return f"<b>{percent:.1f} %</b>".replace("-", "−") if abs(percent) >= 0.05 else "0"
+
+
+def _empty_figure() -> Any:
+    figure = make_subplots(
+        rows=2,
+        cols=2,
+        column_widths=[0.5, 0.5],
+        row_heights=[0.5, 0.5],
+        horizontal_spacing=0.15,
+        vertical_spacing=0.17,
+        subplot_titles=(
+            f"Wire, kB/s: {_ink('■ on the wire', WIRE_COLOUR)} against {_ink('■ off', OFF_COLOUR)}",
+            f"Latency, ms: {_ink('━ p50', WIRE_COLOUR)}  {_ink('┅ p95', WIRE_COLOUR)}  and their limits",
+            f"Bytes per event: {_ink('■ on the wire', WIRE_COLOUR)} in % of {_ink('■ off', OFF_COLOUR)}",
+            "Saving of each layer, in % of off",
+        ),
+    )
+    _add_lines(figure)
+    _add_bars(figure)
+    _style(figure)
+    return figure
+
+
+def _add_lines(figure: Any) -> None:
+    hover = "%{y:,.1f} %{meta}<extra>%{fullData.name}</extra>"
+    lines: Sequence[tuple[str, int, str, dict[str, Any]]] = (
+        ("off", 1, "kB/s", {"line": {"color": OFF_COLOUR, "width": 1.5}, "fill": "tozeroy", "fillcolor": _OFF_FILL}),
+        ("wire", 1, "kB/s", {"line": {"color": WIRE_COLOUR, "width": 2}, "fill": "tozeroy", "fillcolor": _WIRE_FILL}),
+        ("p50", 2, "ms", {"line": {"color": WIRE_COLOUR, "width": 2.5}}),
+        ("p95", 2, "ms", {"line": {"color": WIRE_COLOUR, "width": 2, "dash": "dot"}}),
+    )
+    for name, column, unit, style in lines:
+        line = go.Scatter(name=name, mode="lines", connectgaps=True, meta=unit, hovertemplate=hover, **style)
+        figure.add_trace(line, row=1, col=column)
+    # Traces, not shapes: an axis makes room for traces only, and the distance to the limit is what one wants to see.
+    for limit_ms, name in ((50, "p50 limit"), (100, "p95 limit")):
+        limit = go.Scatter(
+            name=name,
+            x=[-SPAN_S, 0],
+            y=[limit_ms, limit_ms],
+            mode="lines+text",
+            text=[f"  {name} {limit_ms} ms", ""],
+            textposition="top right",
+            textfont={"size": 11, "color": TEXT_COLOUR},
+            line={"color": TEXT_COLOUR, "width": 1, "dash": "dash"},
+            hoverinfo="skip",
+            cliponaxis=False,
+        )
+        figure.add_trace(limit, row=1, col=2)
+
+
+def _add_bars(figure: Any) -> None:
+    sideways: dict[str, Any] = {"orientation": "h", "y": EVENTS}
+    for name, colour, width in (("event off", OFF_COLOUR, 0.72), ("event wire", WIRE_COLOUR, 0.72)):
+        opacity = 0.35 if name == "event off" else 1
+        bar = go.Bar(name=name, width=width, marker={"color": colour, "opacity": opacity}, hoverinfo="skip", **sideways)
+        figure.add_trace(bar, row=2, col=1)
+    figures = go.Scatter(
+        name="event figures",
+        y=EVENTS,
+        mode="text",
+        textposition="middle right",
+        textfont={"size": 11, "color": TEXT_COLOUR},
+        hoverinfo="skip",
+    )
+    figure.add_trace(figures, row=2, col=1)
+    savings = go.Bar(
+        name="layer savings",
+        y=LAYERS,
+        orientation="h",
+        width=0.62,
+        marker={"color": [LAYER_COLOURS[layer] for layer in LAYERS]},
+        textposition="outside",
+        textfont={"size": 12, "color": TEXT_COLOUR},
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    figure.add_trace(savings, row=2, col=2)
+
+
+def _style(figure: Any) -> None:
+    figure.update_layout(
+        autosize=True,
+        height=HEIGHT_PX,
+        margin={"l": 52, "r": 14, "t": 34, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif", "color": TEXT_COLOUR},
+        showlegend=False,
+        barmode="overlay",
+        hovermode="x unified",
+        hoverlabel={"bgcolor": "rgba(40, 44, 48, 0.92)", "font": {"color": "#F4F4F4"}},
+    )
+    figure.update_annotations(font={"size": 13, "color": TEXT_COLOUR})
+    figure.update_xaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
+    figure.update_yaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
+    figure.update_xaxes(range=[-SPAN_S, 0], title={"text": "seconds ago", "font": {"size": 11}, "standoff": 4}, row=1)
+    ticks = {"tickvals": [-45, -30, -15, 0], "ticktext": ["45", "30", "15", "now"]}
+    figure.update_xaxes(**ticks, row=1)
+    figure.update_yaxes(rangemode="tozero", row=1)
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 12}, row=2)
+    figure.update_xaxes(range=[0, 178], tickvals=[0, 50, 100], ticksuffix=" %", row=2, col=1)
+    figure.update_xaxes(range=[0, 112], ticksuffix=" %", row=2, col=2)
+
+
+def _ink(text: str, colour: str) -> str:
+    return f'<span style="color:{colour}"><b>{text}</b></span>'

@@ -1,0 +1,122 @@
+"""The load test: presets side by side under the same traffic, and whether the requirements hold.
+
+In: presets, a number of users, a time. Out: runs, their medians with spread, and a verdict for each requirement.
+Never: compares runs that were not interleaved, or calls a difference real that the spread could make.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reznet_ws.lab.lab import Lab
+from reznet_ws.lab.measurement import Measurement, Requirement
+from reznet_ws.settings import Settings
+
+BASELINE = "stock"
+# The first messages find cold caches at both ends.
+WARM_UP_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What every run is put under. Units: `rate_per_s` messages emitted a second, each to all users."""
+
+    users: int = 100
+    duration_s: float = 20
+    rate_per_s: float = 20
+    mix: str = "chat"
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One preset under the load, once."""
+
+    preset: str
+    measured: Measurement
+
+    @property
+    def bytes_per_delivery(self) -> float:
+        """At the server's sockets, frame headers included."""
+        return self.measured.wire_bytes / self.measured.deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median of several runs, between the least and the most."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of one or more values."""
+        return cls(min(values), statistics.median(values), max(values))
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.median:{spec}} ({self.low:{spec}}–{self.high:{spec}})"
+
+
+def interleave(
+    presets: Mapping[str, Settings], load: Load, rounds: int, wait: Callable[[float], None]
+) -> Iterator[Run]:
+    """Run each preset once a round, every round beginning with another; each on a server of its own.
+
+    `wait(seconds)` passes the time, showing progress if it likes. Raises: what `Lab.start` raises.
+    """
+    names = list(presets)
+    for number in range(rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            yield Run(name, measure(presets[name], load, wait))
+
+
+def measure(settings: Settings, load: Load, wait: Callable[[float], None]) -> Measurement:
+    """One run: connect, warm up, count, fall silent, read off."""
+    lab = Lab(settings, name="load", users=load.users, rate_per_s=load.rate_per_s, mix=load.mix, seed=load.seed).start()
+    try:
+        wait(WARM_UP_S)
+        lab.reset()
+        wait(load.duration_s)
+        lab.silence()
+        return lab.measure()
+    finally:
+        lab.stop()
+
+
+def compare(runs: Sequence[Run], figure: Callable[[Run], float], preset: str, baseline: str = BASELINE) -> Spread:
+    """A preset's figure as a ratio to the baseline's of the same round."""
+    ratios = [figure(run) / figure(base) for run, base in zip(_of(runs, preset), _of(runs, baseline), strict=True)]
+    return Spread.of(ratios)
+
+
+def verdict(ratio: Spread) -> str:
+    """What a ratio's spread allows to say."""
+    if ratio.low <= 1 <= ratio.high:
+        return "within the noise"
+    return "less" if ratio.high < 1 else "more"
+
+
+def spread(runs: Sequence[Run], figure: Callable[[Run], float], preset: str) -> Spread:
+    """A preset's figure over its runs."""
+    return Spread.of([figure(run) for run in _of(runs, preset)])
+
+
+def worst(runs: Sequence[Run], preset: str) -> list[Requirement]:
+    """Each requirement as the preset's worst run met it."""
+    boards = [run.measured.requirements() for run in _of(runs, preset)]
+    return [
+        min(column, key=lambda item: (item.passed is True, -_badness(item))) for column in zip(*boards, strict=True)
+    ]
+
+
+def _badness(requirement: Requirement) -> float:
+    measured = requirement.measured or 0.0
+    return -measured if requirement.target.startswith("≥") else measured
+
+
+def _of(runs: Sequence[Run], preset: str) -> list[Run]:
+    return [run for run in runs if run.preset == preset]

@@ -1,0 +1,333 @@
+"""The dashboard: switches for every layer on the left, what they do to the running lab on the right.
+
+In: a `Lab`. Out: one widget to show in a notebook; assigning to a control's `.value` in a cell does what a click does.
+Never: works in the thread of a callback (JupyterLab runs those on a subshell thread, nbval on the main thread): one
+worker does it all, the newest value wins; swallows an error: the status line shows it, `settle` raises it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import dataclasses
+import os
+import time
+from html import escape
+from typing import Any, Self
+
+import ipywidgets as widgets
+
+from reznet_ws.lab import controls as control_panel
+from reznet_ws.lab import scoreboard
+from reznet_ws.lab.charts import Charts
+from reznet_ws.lab.controls import SettingsControls, labelled
+from reznet_ws.lab.lab import Lab
+from reznet_ws.lab.measurement import Measurement, Requirement
+from reznet_ws.lab.picture import draw_picture
+from reznet_ws.lab.worker import Worker
+from reznet_ws.settings import Settings
+from reznet_ws.workload import MIXES
+
+INTERVAL_S = 0.4
+SETTLE_TIMEOUT_S = 90
+MOST_USERS, MOST_PER_S = 300, 200
+# How long showing it may wait for something to see in the saved picture.
+PICTURE_WAIT_S = 2.0
+
+_open: dict[str, Dashboard] = {}
+
+_STYLE = (
+    """
+.reznet-dashboard { max-width: 1180px; }
+.reznet-dashboard .reznet-status { font-size: 12.5px; }
+.reznet-dashboard .reznet-status .error { color: #d9650f; font-weight: 600; }
+"""
+    + control_panel.STYLE
+    + scoreboard.STYLE
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _InForce:
+    """What the lab does, as far as the controls show it."""
+
+    settings: Settings
+    users: int
+    rate_per_s: float
+    mix: str
+    stock_share: float
+
+    @classmethod
+    def of(cls, lab: Lab) -> Self:
+        return cls(lab.settings, lab.users, lab.rate_per_s, lab.mix, lab.stock_share)
+
+
+class Dashboard:
+    """Controls and live charts of one lab; it closes the one shown before for a lab of the same name.
+
+    Controls: `preset`, `toggles[layer]`, `figures[field]`, `events[event]`, `users`, `rate`, `mix`, `stock_share`;
+    buttons: `start_button`, `stop_button`, `reset_button`. After assigning to a `.value`, `settle()` waits until it has
+    taken effect. Every change lets the counts begin anew, so that no figure mixes two settings.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        before = _open.pop(lab.name, None)
+        if before is not None:
+            before.close()
+        self.charts = Charts(before.charts.figure if before is not None else None)
+        self.requirements: list[Requirement] = []
+        self._error: str | None = None
+        self._seconds = 0.0
+        self._worker = Worker(
+            "reznet-dashboard",
+            tick=self._tick,
+            is_ticking=lambda: lab.is_running,
+            failed=self._show_error,
+            interval_s=INTERVAL_S,
+        )
+        self._settings_controls = SettingsControls(lab.settings, self._change_settings)
+        self.preset = self._settings_controls.preset
+        self.toggles = self._settings_controls.toggles
+        self.figures = self._settings_controls.figures
+        self.events = self._settings_controls.events
+        self._make_traffic()
+        self._make_header()
+        self.box = self._make_box()
+        self._in_force = _InForce.of(lab)
+        _open[lab.name] = self
+        lab.listeners.append(self._follow)
+        self._follow()
+
+    # What a cell calls
+
+    def start(self) -> Self:
+        """Start the lab, or start it anew, and wait until all clients are connected."""
+        self._worker.submit("power", self._start)
+        return self.settle()
+
+    def stop(self) -> Self:
+        """Stop the lab and wait until it has stopped; the dashboard stays, and its start button works."""
+        self._worker.submit("power", self._stop)
+        return self.settle()
+
+    def reset(self) -> Self:
+        """Count everything from now on."""
+        self._worker.submit("reset", self._reset)
+        return self.settle()
+
+    def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> Self:
+        """Wait until everything asked for has taken effect. Raises: what failed, TimeoutError."""
+        self._worker.settle(timeout_s)
+        return self
+
+    def show(self) -> None:
+        """Display it; showing it again adds a view, and nothing else."""
+        from IPython.display import display
+
+        display(self)
+
+    def close(self) -> None:
+        """Take it off the page and end its thread; the lab runs on. Doing it twice does nothing."""
+        self._let_go()
+        # All but the figure, which the next dashboard of this lab takes over.
+        for widget in _descendants(self.box):
+            if widget is not self.charts.figure:
+                widget.close()
+
+    def _let_go(self) -> None:
+        self._worker.close()
+        if self._follow in self.lab.listeners:
+            self.lab.listeners.remove(self._follow)
+        if _open.get(self.lab.name) is self:
+            del _open[self.lab.name]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = dict(self.box._repr_mimebundle_() or {})
+        bundle["text/plain"] = repr(self)
+        wait_s = float(os.environ.get("REZNET_PICTURE_S", PICTURE_WAIT_S))
+        deadline_s = time.monotonic() + wait_s
+        while self.lab.is_running and self.charts.point_count < wait_s / INTERVAL_S and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        picture = draw_picture(self.charts.figure, self.requirements)
+        if picture is not None:
+            bundle["image/png"] = base64.b64encode(picture).decode()
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"Dashboard of {self.lab.name!r}"
+
+    # Making the widgets
+
+    def _make_traffic(self) -> None:
+        lab = self.lab
+        self.users = widgets.IntSlider(lab.users, 0, max(MOST_USERS, lab.users), continuous_update=False)
+        self.rate = widgets.FloatSlider(
+            lab.rate_per_s,
+            min=0,
+            max=max(MOST_PER_S, lab.rate_per_s),
+            step=1,
+            readout_format="~g",
+            continuous_update=False,
+        )
+        self.mix = widgets.Dropdown(options=list(MIXES), value=lab.mix)
+        self.stock_share = widgets.FloatSlider(
+            lab.stock_share, min=0, max=1, step=0.05, readout_format=".0%", continuous_update=False
+        )
+        self.users.observe(lambda _: self._worker.submit("users", self._apply_users), "value")
+        self.rate.observe(lambda _: self._worker.submit("traffic", self._apply_traffic), "value")
+        self.mix.observe(lambda _: self._worker.submit("traffic", self._apply_traffic), "value")
+        self.stock_share.observe(lambda _: self._worker.submit("stock share", self._apply_stock_share), "value")
+        rows = (
+            ("clients", self.users),
+            ("messages a second", self.rate),
+            ("traffic", self.mix),
+            ("stock clients among them, from the next start", self.stock_share),
+        )
+        self._traffic = widgets.VBox(
+            [labelled(text, widget) for text, widget in rows],
+            layout=widgets.Layout(margin="0 0 6px"),
+        )
+
+    def _make_header(self) -> None:
+        self.start_button = widgets.Button(description="Start", icon="play", button_style="primary")
+        self.stop_button = widgets.Button(description="Stop", icon="stop")
+        self.reset_button = widgets.Button(description="Reset counts", icon="undo")
+        for button, key, command in (
+            (self.start_button, "power", self._start),
+            (self.stop_button, "power", self._stop),
+            (self.reset_button, "reset", self._reset),
+        ):
+            button.layout.width = "auto"
+            button.on_click(lambda _, key=key, command=command: self._worker.submit(key, command))
+        self.progress = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="150px", display="none"))
+        self.status = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", margin="2px 8px"))
+        self.status.add_class("reznet-status")
+
+    def _make_box(self) -> Any:
+        self.board = widgets.HTML(layout=widgets.Layout(width="100%", margin="0"))
+        header = widgets.HBox(
+            [self.start_button, self.stop_button, self.reset_button, self.progress, self.status],
+            layout=widgets.Layout(width="100%", align_items="center"),
+        )
+        left = widgets.VBox(
+            [self._traffic, self._settings_controls.box],
+            layout=widgets.Layout(width="336px", flex="0 0 auto", margin="0 14px 0 0"),
+        )
+        left.add_class("reznet-controls")
+        right = widgets.VBox(
+            [self.board, self.charts.figure], layout=widgets.Layout(flex="1 1 0", min_width="0", overflow="hidden")
+        )
+        style = widgets.HTML(f"<style>{_STYLE}</style>", layout=widgets.Layout(display="none"))
+        box = widgets.VBox([style, header, widgets.HBox([left, right], layout=widgets.Layout(width="100%"))])
+        box.add_class("reznet-dashboard")
+        return box
+
+    # Commands; all in the worker's thread
+
+    def _change_settings(self, settings: Settings) -> None:
+        self._worker.submit("settings", lambda: self._apply_settings(settings))
+
+    def _apply_settings(self, settings: Settings) -> None:
+        self.lab.settings = settings
+        self._applied()
+
+    def _apply_users(self) -> None:
+        users = self.users.value
+        if users != self.lab.users:
+            self.lab.set_users(users, self._show_progress)
+        self._applied()
+
+    def _apply_traffic(self) -> None:
+        rate_per_s, mix = self.rate.value, self.mix.value
+        if self.lab.is_running:
+            self.lab.set_traffic(rate_per_s=rate_per_s, mix=mix)
+        else:
+            self.lab.rate_per_s, self.lab.mix = rate_per_s, mix
+        self._applied()
+
+    def _apply_stock_share(self) -> None:
+        self.lab.stock_share = self.stock_share.value
+        self._in_force = _InForce.of(self.lab)
+
+    def _applied(self) -> None:
+        self._in_force = _InForce.of(self.lab)
+        self._error = None
+        self._reset()
+
+    def _start(self) -> None:
+        self._error = None
+        self.charts.clear()
+        self.lab.restart(self._show_progress)
+        self._show_state()
+
+    def _stop(self) -> None:
+        self._error = None
+        self.lab.stop()
+        self._show_state()
+
+    def _reset(self) -> None:
+        if self.lab.is_running:
+            self.lab.reset()
+        self._show_state()
+
+    def _tick(self) -> None:
+        if _InForce.of(self.lab) != self._in_force:
+            self._show_in_force()
+        self._show_measurement(self.lab.measure())
+
+    # Showing
+
+    def _follow(self) -> None:
+        """The lab started or stopped, perhaps from a cell."""
+        self._worker.submit("state", self._show_state)
+
+    def _show_in_force(self) -> None:
+        """A cell changed the lab itself; let the controls follow."""
+        self._in_force = now = _InForce.of(self.lab)
+        self._settings_controls.show(now.settings)
+        self.users.value, self.rate.value, self.mix.value = now.users, now.rate_per_s, now.mix
+        self.stock_share.value = now.stock_share
+
+    def _show_measurement(self, measurement: Measurement) -> None:
+        self._seconds = measurement.seconds
+        self.requirements = measurement.requirements()
+        self.charts.add(time.monotonic(), measurement)
+        self.board.value = scoreboard.scoreboard_html(self.requirements)
+        self._show_state()
+
+    def _show_progress(self, connected: int, users: int) -> None:
+        self.progress.max, self.progress.value = max(users, 1), connected
+        self.progress.layout.display = None
+        self._show_status(f"{connected} of {users} clients connected")
+
+    def _show_state(self) -> None:
+        running = self.lab.is_running
+        self.progress.layout.display = "none"
+        self.stop_button.disabled = self.reset_button.disabled = not running
+        self.start_button.description = "Restart" if running else "Start"
+        if running:
+            self._show_status(f"● running at {self.lab.url}; counting for {self._seconds:.0f} s, since the last change")
+        else:
+            self._show_status("○ stopped")
+
+    def _show_status(self, text: str) -> None:
+        error = f'<span class="error">⚠ {escape(self._error)}</span> ' if self._error else ""
+        self.status.value = f'<span role="status">{error}{escape(text)}</span>'
+
+    def _show_error(self, error: Exception) -> None:
+        self._error = f"{type(error).__name__}: {error}"
+        self._show_state()
+
+
+def _descendants(widget: Any) -> list[Any]:
+    """A widget and all that it contains."""
+    inner = [below for child in getattr(widget, "children", ()) for below in _descendants(child)]
+    return [widget, *inner]
+
+
+@atexit.register
+def _let_go_of_all() -> None:
+    """Before the labs stop, which would wake the workers once more."""
+    for dashboard in list(_open.values()):
+        dashboard._let_go()
