@@ -26,7 +26,7 @@ from reznet_ws.batcher import MessageBatcher
 from reznet_ws.fields import PayloadError
 from reznet_ws.ledger import Ledger, Share, Tally
 from reznet_ws.optimizer import Payload, PayloadOptimizer
-from reznet_ws.packets import BATCH_EVENT, Message, Packet, batch_packet, event_packet
+from reznet_ws.packets import Message, Packet, event_packet, pack
 from reznet_ws.settings import Settings
 from reznet_ws.wire import TalliedBytes, TalliedText
 
@@ -122,7 +122,8 @@ class Delivery:
         if plain_to:
             self._post(plain_to, self._single(outgoing.plain, outgoing.plain, None))
         if outgoing.short is not None and short_to:
-            may_wait = self._may_wait(outgoing.short, batch)
+            short, settings = outgoing.short, self.settings
+            may_wait = short.may_wait(settings) if batch is None else batch and short.fits(settings)
             now_ms = asyncio.get_running_loop().time() * 1000
             for group in self._batcher.add(short_to, outgoing, now_ms, may_wait=may_wait):
                 self._post_batch(group.receivers, group.messages)
@@ -161,15 +162,6 @@ class Delivery:
         restored = self._packet_class.reconstruct_binary(json.loads(codec.dumps(data)), attachments)
         return cast(list[Any], restored)
 
-    def _may_wait(self, message: Message, batch: bool | None) -> bool:
-        # The envelope has room for one argument, and a client's parser for ten attachments in all (socket.io-parser,
-        # `maxAttachments`): what has any travels by itself.
-        if len(message.payloads) > 1 or any(payload.text is None for payload in message.payloads):
-            return False
-        settings = self.settings
-        small = sum(payload.gzipped_bytes for payload in message.payloads) <= settings.batch_max_bytes
-        return small and (message.event in settings.batch_events if batch is None else batch)
-
     def _set_timer(self) -> None:
         closes_ms = self._batcher.closes_ms
         if self._timer is None and closes_ms is not None:
@@ -193,15 +185,10 @@ class Delivery:
 
     def _together(self, run: Sequence[Outgoing]) -> list[SharedPacket]:
         short = [outgoing.short or outgoing.plain for outgoing in run]
-        # An application's own `message_batch` goes into an envelope, or the receiver would open it.
-        is_envelope = short[0].event == BATCH_EVENT and len(short[0].payloads) == 1
-        if len(run) == 1 and not is_envelope:
-            return self._single(short[0], run[0].plain, None)
-        packet = batch_packet(short, utf8=self.settings.utf8)
         shares = [
             _share(message, outgoing.plain, _weight(message)) for message, outgoing in zip(short, run, strict=True)
         ]
-        return self._wrap(packet, shares)
+        return self._wrap(pack(short, utf8=self.settings.utf8), shares)
 
     def _single(self, message: Message, plain: Message, ack_id: int | None) -> list[SharedPacket]:
         packet = event_packet(message, utf8=self.settings.utf8, ack_id=ack_id)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from reznet_ws.codec import split_attachments
 from reznet_ws.optimizer import Payload
+from reznet_ws.settings import Settings
 
 BATCH_EVENT = "message_batch"
 
@@ -24,6 +25,18 @@ class Message:
     payloads: tuple[Payload, ...]
     namespace: str = "/"
 
+    def may_wait(self, settings: Settings) -> bool:
+        """Whether the settings let it wait for others."""
+        return self.event in settings.batch_events and self.fits(settings)
+
+    def fits(self, settings: Settings) -> bool:
+        """Whether a batch can hold it: small, with one argument or none, and nothing beside its text.
+
+        A client's parser takes ten attachments in all (socket.io-parser 4.2, `maxAttachments`), so a batch has none.
+        """
+        sizes = [payload.gzipped_bytes for payload in self.payloads if payload.text is not None]
+        return len(self.payloads) <= 1 and len(sizes) == len(self.payloads) and sum(sizes) <= settings.batch_max_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -31,6 +44,16 @@ class Packet:
 
     text: str
     attachments: tuple[bytes, ...] = ()
+
+
+def pack(messages: Sequence[Message], *, utf8: bool) -> Packet:
+    """What travels together, of one namespace: an event by itself, or several in a batch's envelope."""
+    first = messages[0]
+    # An application's own `message_batch` goes into an envelope, or the receiver would open it.
+    is_envelope = first.event == BATCH_EVENT and len(first.payloads) == 1
+    if len(messages) == 1 and not is_envelope:
+        return event_packet(first, utf8=utf8)
+    return batch_packet(messages, utf8=utf8)
 
 
 def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> Packet:
