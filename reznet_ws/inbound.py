@@ -51,8 +51,8 @@ def count_attachments(packet_class: Any, data: str) -> int | None:
                 return 0
             case sio_packet.EVENT | sio_packet.BINARY_EVENT:
                 check_event(packet.data)
-            case sio_packet.ACK | sio_packet.BINARY_ACK if isinstance(packet.data, list) and packet.id is not None:
-                pass
+            case sio_packet.ACK | sio_packet.BINARY_ACK:
+                check_ack(packet.id, packet.data)
             case _:
                 return None
     except Exception:  # a parser may be any class that the application chose
@@ -64,3 +64,9 @@ def check_event(data: Any) -> None:
     """Let an event's name and arguments pass. Raises: MalformedPacket."""
     if not (isinstance(data, list) and data and isinstance(data[0], str)):
         raise MalformedPacket("an event is a list that begins with its name")
+
+
+def check_ack(ack_id: int | None, data: Any) -> None:
+    """Let an acknowledgement pass. Raises: MalformedPacket."""
+    if ack_id is None or not isinstance(data, list):
+        raise MalformedPacket("an acknowledgement is a number and a list")

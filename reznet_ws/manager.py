@@ -28,6 +28,7 @@ from reznet_ws.inbound import (
     MAX_ATTACHMENTS,
     POLICY_VIOLATION,
     MalformedPacket,
+    check_ack,
     check_event,
     count_attachments,
     is_engineio_packet,
@@ -143,13 +144,14 @@ class ConnectionManager:
         sio.manager.__class__ = type(f"Optimized{plain.__name__}", bases, {"reznet": self})
         self._send_packet = sio._send_packet
         sio._send_packet = self._send_packet_in_order
-        self._handle_event = sio._handle_event
-        sio._handle_event = self._handle_checked_event
+        self._handle_event, self._handle_ack = sio._handle_event, sio._handle_ack
+        sio._handle_event, sio._handle_ack = self._handle_checked_event, self._handle_checked_ack
         self._handle_request = eio.handle_request
         eio.handle_request = self._handle_counted_request
         self._on_connect = eio.handlers["connect"]
         self._on_message = eio.handlers["message"]
         self._on_disconnect = eio.handlers["disconnect"]
+        eio.disconnect = self._disconnect
         eio.on("connect", self._connected)
         eio.on("message", self._received)
         eio.on("disconnect", self._disconnected)
@@ -206,6 +208,10 @@ class ConnectionManager:
     async def _handle_checked_event(self, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
         check_event(data)
         await self._handle_event(eio_sid, namespace, ack_id, data)
+
+    async def _handle_checked_ack(self, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
+        check_ack(ack_id, data)
+        await self._handle_ack(eio_sid, namespace, ack_id, data)
 
     async def _expect(self, eio_sid: str, attachments: int) -> None:
         if attachments > MAX_ATTACHMENTS:
@@ -274,12 +280,19 @@ class ConnectionManager:
         else:
             self._uncounted.add(eio_sid)
 
+    async def _disconnect(self, eio_sid: str | None = None) -> None:
+        """In place of engineio's own, which waits for a long-polling client to fetch what it lets nobody fetch."""
+        sockets = self.sio.eio.sockets
+        for closing in list(sockets) if eio_sid is None else [eio_sid]:
+            if closing in sockets:
+                await sockets[closing].close(wait=False)
+                sockets.pop(closing, None)
+
     async def _close(self, eio_sid: str, code: int, reason: str) -> None:
         socket, connection = self.sio.eio.sockets[eio_sid], self._connections.get(eio_sid)
         if connection is not None:
             with contextlib.suppress(ClientDisconnected):
                 await connection.send({"type": "websocket.close", "code": code, "reason": reason})
-        # Not engineio's `disconnect`: that waits until the client has fetched what it is owed, which it may never do.
         await socket.close(wait=False, abort=connection is not None, reason=self.sio.eio.reason.TRANSPORT_ERROR)
 
     # The way out

@@ -13,7 +13,8 @@ from reznet_ws.batcher import Batch, MessageBatcher
 from reznet_ws.settings import Settings
 
 RECEIVERS = "abcd"
-groups = st.lists(st.sampled_from(RECEIVERS), min_size=1, unique=True)
+groups = st.sampled_from(RECEIVERS).map(list) | st.lists(st.sampled_from(RECEIVERS), min_size=1, unique=True)
+windows = st.sampled_from([0.0, 0.1, 0.5, 0.999, 1.0, 1.001, 3.0])
 
 
 def _batcher(**changes: Any) -> MessageBatcher[str, str]:
@@ -176,7 +177,7 @@ def test_a_steady_stream_is_one_batch_per_window() -> None:
 
 
 class Schedule(RuleBasedStateMachine):
-    """Any order of calls, on a timer that fires when `closes_ms` says, against a model: what each receiver is owed."""
+    """Any order of calls, on a timer that fires when `closes_ms` says or late, against what each receiver is owed."""
 
     @initialize(
         window_ms=st.sampled_from([1, 50, 333.3]), most=st.integers(1, 4), now_ms=st.sampled_from([0.0, -7.5, 1e9])
@@ -195,7 +196,10 @@ class Schedule(RuleBasedStateMachine):
 
     @rule(receivers=groups)
     def add(self, receivers: list[str]) -> None:
-        idle = {r for r in receivers if self.now_ms - self.last_ms[r] >= self.settings.batch_window_ms}
+        if self.batcher.closes_ms is not None and self.batcher.closes_ms <= self.now_ms:
+            self.held = set()
+        since_ms = self.now_ms - self.settings.batch_window_ms
+        idle = {receiver for receiver in receivers if self.last_ms[receiver] < since_ms and not self.owed[receiver]}
         got = self._add(receivers, may_wait=True)
         for receiver in receivers:
             if receiver in idle or not self.settings.batch:
@@ -210,9 +214,14 @@ class Schedule(RuleBasedStateMachine):
         self._add(receivers, may_wait=False)
         assert not any(self.owed[receiver] for receiver in receivers)
 
-    @rule(ms=st.sampled_from([0.0, 0.5, 1, 10, 49.9, 50, 51, 333.3, 1000]))
-    def wait(self, ms: float) -> None:
-        until_ms = self.now_ms + ms
+    @rule(receivers=groups, times=windows)
+    def add_with_a_late_timer(self, receivers: list[str], times: float) -> None:
+        self.now_ms += times * self.settings.batch_window_ms
+        self.add(receivers)
+
+    @rule(times=windows)
+    def wait(self, times: float) -> None:
+        until_ms = self.now_ms + times * self.settings.batch_window_ms
         while self.batcher.closes_ms is not None and self.batcher.closes_ms <= until_ms:
             assert self.batcher.closes_ms > self.now_ms
             self.now_ms = self.batcher.closes_ms

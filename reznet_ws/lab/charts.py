@@ -10,11 +10,10 @@ reads on white and on JupyterLab's dark grey.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-import traitlets
 from plotly.subplots import make_subplots
 
 from reznet_ws.lab.measurement import LAYERS, Measurement
@@ -46,22 +45,8 @@ _FIGURES_AT_PERCENT = 104
 
 # When, kB/s without a layer, kB/s on the wire, p50 and p95 in ms; None breaks a line.
 _Point = tuple[float, float | None, float | None, float | None, float | None]
-
-
-class _OneWayFigure(go.FigureWidget):  # type: ignore[misc]
-    """A figure that takes nothing back from the page.
-
-    After each update the page reports what it made of the figure, and `FigureWidget` then drops what it takes for the
-    page's own: with updates a few times a second it drops our categories (plotly 7.1, `basewidget.py`).
-    """
-
-    @traitlets.observe("_js2py_traceDeltas")
-    def _handler_js2py_traceDeltas(self, _change: Any) -> None:
-        self._trace_edit_in_process = False
-
-    @traitlets.observe("_js2py_layoutDelta")
-    def _handler_js2py_layoutDelta(self, _change: Any) -> None:
-        self._layout_edit_in_process = False
+# x, y and text of one trace.
+_Drawn = tuple[Sequence[Any], Sequence[Any], Sequence[str] | None]
 
 
 class Charts:
@@ -69,14 +54,11 @@ class Charts:
 
     def __init__(self, figure: Any = None) -> None:
         """`figure` is one that an earlier dashboard leaves behind; its page need not load plotly again."""
-        self._points: deque[tuple[float, float | None, float | None, float | None, float | None]] = deque(
-            maxlen=MAX_POINTS
-        )
+        self._points: deque[_Point] = deque(maxlen=MAX_POINTS)
         self._rates = _Rates()
-        self.figure = figure if figure is not None else _OneWayFigure(_empty_figure())
-        self._traces = {trace.name: trace for trace in self.figure.data}
-        self._draw_bars(None)
-        self._draw_lines(0.0)
+        self.figure = figure if figure is not None else go.FigureWidget(_empty_figure())
+        self._indexes = {trace.name: index for index, trace in enumerate(self.figure.data)}
+        self._draw(0.0, None)
 
     @property
     def point_count(self) -> int:
@@ -87,9 +69,7 @@ class Charts:
         """Draw one more measurement, and the bars anew."""
         wire, off = self._rates.add(measurement)
         self._points.append((now_s, off, wire, measurement.recent_p50_ms, measurement.recent_p95_ms))
-        with self.figure.batch_update():
-            self._draw_lines(now_s)
-            self._draw_bars(measurement)
+        self._draw(now_s, measurement)
 
     def prepare_view(self) -> None:
         """Give the page the whole figure as it is now, before it is shown; later only what changes is sent."""
@@ -99,27 +79,23 @@ class Charts:
         """Break the lines: the lab starts anew."""
         self._points.append((now_s, None, None, None, None))
 
-    def _draw_lines(self, now_s: float) -> None:
+    def _draw(self, now_s: float, measurement: Measurement | None) -> None:
         seconds_ago = [point[0] - now_s for point in self._points]
-        for column, name in enumerate(("off", "wire", "p50", "p95"), start=1):
-            self._traces[name].update(x=seconds_ago, y=[point[column] for point in self._points])
-
-    def _draw_bars(self, measurement: Measurement | None) -> None:
-        rows = measurement.stats["events"] if measurement is not None else {}
-        per_event = [_per_delivery(rows.get(event)) for event in EVENTS]
-        shares = [100 * wire / off if off else 0 for off, wire in per_event]
-        self._traces["event off"].x = [100 if off else 0 for off, _ in per_event]
-        self._traces["event wire"].x = shares
-        self._traces["event figures"].update(
-            x=[max(_FIGURES_AT_PERCENT, share + 4) for share in shares],
-            text=[f"{off:,.0f} → <b>{wire:,.0f}</b> B" if off else "–" for off, wire in per_event],
+        drawn: dict[str, _Drawn] = {
+            name: (seconds_ago, [point[column] for point in self._points], None)
+            for column, name in enumerate(("off", "wire", "p50", "p95"), start=1)
+        }
+        drawn |= _event_bars(measurement.stats["events"] if measurement is not None else {})
+        percents = _savings_percents(measurement)
+        drawn["layer savings"] = (percents, LAYERS, [_saving_text(percent) for percent in percents])
+        low = min(percents)
+        # One message, with all three of every trace: what `batch_update` leaves out of one, plotly 7.1 removes there.
+        xs, ys, texts = (list(column) for column in zip(*drawn.values(), strict=True))
+        self.figure.plotly_update(
+            restyle_data={"x": xs, "y": ys, "text": texts},
+            relayout_data={"xaxis4.range": [low - 30, max(100, *percents) + 12] if low < -0.05 else [0, 112]},
+            trace_indexes=[self._indexes[name] for name in drawn],
         )
-        off_bytes = measurement.off_bytes if measurement is not None else 0
-        savings = measurement.savings_bytes if measurement is not None else {}
-        percents = [100 * savings[layer] / off_bytes if off_bytes else 0 for layer in LAYERS]
-        self._traces["layer savings"].update(x=percents, text=[_saving_text(percent) for percent in percents])
-        low = min(0, *percents)
-        self.figure.layout.xaxis4.range = [low - 22, max(100, *percents) + 12] if low < -0.05 else [0, 112]
 
 
 class _Rates:
@@ -144,6 +120,24 @@ class _Rates:
         return wire / seconds / 1000, off / seconds / 1000
 
 
+def _event_bars(rows: Mapping[str, Any]) -> dict[str, _Drawn]:
+    per_event = [_per_delivery(rows.get(event)) for event in EVENTS]
+    shares = [100 * wire / off if off else 0 for off, wire in per_event]
+    figures = [f"{off:,.0f} → <b>{wire:,.0f}</b> B" if off else "–" for off, wire in per_event]
+    return {
+        "event off": ([100 if off else 0 for off, _ in per_event], EVENTS, None),
+        "event wire": (shares, EVENTS, None),
+        "event figures": ([max(_FIGURES_AT_PERCENT, share + 4) for share in shares], EVENTS, figures),
+    }
+
+
+def _savings_percents(measurement: Measurement | None) -> list[float]:
+    if measurement is None or not measurement.off_bytes:
+        return [0.0] * len(LAYERS)
+    savings = measurement.savings_bytes
+    return [100 * savings[layer] / measurement.off_bytes for layer in LAYERS]
+
+
 def _per_delivery(row: Any) -> tuple[float, float]:
     if not row or not row["deliveries"]:
         return 0.0, 0.0
@@ -161,7 +155,7 @@ def _empty_figure() -> Any:
         column_widths=[0.5, 0.5],
         row_heights=[0.5, 0.5],
         horizontal_spacing=0.15,
-        vertical_spacing=0.16,
+        vertical_spacing=0.15,
         subplot_titles=(
             f"Wire, kB/s: {_ink('■ on the wire', WIRE_COLOUR)} against {_ink('■ off', OFF_COLOUR)}",
             f"Latency, ms: {_ink('━ p50', WIRE_COLOUR)}  {_ink('┅ p95', WIRE_COLOUR)}  and their limits",
@@ -269,10 +263,11 @@ def _style(figure: Any) -> None:
             showgrid=False,
             zeroline=False,
             tickfont={"size": 12},
+            ticklabelstandoff=6,
             row=2,
             col=column,
         )
-    figure.update_xaxes(range=[0, 178], tickvals=[0, 50, 100], ticksuffix=" %", row=2, col=1)
+    figure.update_xaxes(range=[0, 178], tickvals=[0, 50, 100], ticktext=["0 %", "50 %", "100 %"], row=2, col=1)
     figure.update_xaxes(range=[0, 112], ticksuffix=" %", row=2, col=2)
 
 

@@ -183,6 +183,17 @@ def label(text: str) -> Any:
     return made
 
 
+def close_all(widget: Any, keep: Any) -> None:
+    """Close a widget and all that it contains, but for one."""
+    if widget is keep:
+        return
+    for child in getattr(widget, "children", ()):
+        close_all(child, keep)
+    for part in (widget.layout, getattr(widget, "style", None), widget):
+        if part is not None:
+            part.close()
+
+
 def stops(low: float, high: float, unit: str, wanted: Sequence[float]) -> list[float]:
     """The values of a slider over a wide range: 1, 2, 5, 10 …, or powers of two for bytes, and those wanted."""
     steps = (

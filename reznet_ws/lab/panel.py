@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import dataclasses
 import os
 import time
-from html import escape
 from typing import Any, Self
 
 import ipywidgets as widgets
 
-from reznet_ws.lab import controls as control_panel
-from reznet_ws.lab import scoreboard
+from reznet_ws.lab import controls, header, scoreboard
 from reznet_ws.lab.charts import Charts
-from reznet_ws.lab.controls import SettingsControls
+from reznet_ws.lab.controls import SettingsControls, close_all
+from reznet_ws.lab.header import Header
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement
 from reznet_ws.lab.picture import WIDTH_PX, draw_picture
-from reznet_ws.lab.progress import ConnectionBar
 from reznet_ws.lab.traffic import TrafficControls
 from reznet_ws.lab.worker import Worker
 from reznet_ws.settings import Settings
@@ -38,15 +37,7 @@ PICTURE_WAIT_S = 2.0
 
 _open: dict[str, Dashboard] = {}
 
-_STYLE = (
-    """
-.reznet-dashboard { max-width: 1180px; }
-.reznet-dashboard .reznet-status { font-size: 12.5px; }
-.reznet-dashboard .reznet-status .error { color: #d9650f; font-weight: 600; }
-"""
-    + control_panel.STYLE
-    + scoreboard.STYLE
-)
+_STYLE = ".reznet-dashboard { max-width: 1180px; }" + header.STYLE + controls.STYLE + scoreboard.STYLE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +70,6 @@ class Dashboard:
             before.close()
         self.charts: Charts = Charts(before.charts.figure if before is not None else None)
         self.requirements: list[Requirement] = []
-        self._error: str | None = None
         self._seconds = 0.0
         self._worker = Worker(
             "reznet-dashboard",
@@ -101,7 +91,13 @@ class Dashboard:
         self._traffic = TrafficControls(lab, lambda what: self._worker.submit(what, appliers[what]))
         self.users, self.rate = self._traffic.users, self._traffic.rate
         self.mix, self.stock_share = self._traffic.mix, self._traffic.stock_share
-        self._make_header()
+        self._header = Header(
+            start=lambda: self._worker.submit("power", self._start),
+            stop=lambda: self._worker.submit("power", self._stop),
+            reset=lambda: self._worker.submit("reset", self._reset),
+        )
+        self.start_button, self.stop_button = self._header.start_button, self._header.stop_button
+        self.reset_button, self.status = self._header.reset_button, self._header.status
         self.box = self._make_box()
         self._in_force = _InForce.of(lab)
         _open[lab.name] = self
@@ -154,9 +150,7 @@ class Dashboard:
         """Take it off the page and end its thread; the lab runs on. Doing it twice does nothing."""
         self._let_go()
         # All but the figure, which the next dashboard of this lab takes over.
-        for widget in _descendants(self.box):
-            if widget is not self.charts.figure:
-                widget.close()
+        close_all(self.box, keep=self.charts.figure)
 
     def _let_go(self) -> None:
         self._worker.close()
@@ -183,27 +177,8 @@ class Dashboard:
 
     # Making the widgets
 
-    def _make_header(self) -> None:
-        self.start_button = widgets.Button(description="Start", icon="play", button_style="primary")
-        self.stop_button = widgets.Button(description="Stop", icon="stop")
-        self.reset_button = widgets.Button(description="Reset counts", icon="undo")
-        for button, key, command in (
-            (self.start_button, "power", self._start),
-            (self.stop_button, "power", self._stop),
-            (self.reset_button, "reset", self._reset),
-        ):
-            button.layout.width = "auto"
-            button.on_click(lambda _, key=key, command=command: self._worker.submit(key, command))
-        self.progress = ConnectionBar()
-        self.status = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", margin="2px 8px"))
-        self.status.add_class("reznet-status")
-
     def _make_box(self) -> Any:
         self.board = widgets.HTML(layout=widgets.Layout(width="100%", margin="0"))
-        header = widgets.HBox(
-            [self.start_button, self.stop_button, self.reset_button, self.progress.box, self.status],
-            layout=widgets.Layout(width="100%", align_items="center"),
-        )
         left = widgets.VBox(
             [self.preset, self._settings_controls.box, self._traffic.box],
             layout=widgets.Layout(width="336px", flex="0 0 auto", margin="0 14px 0 0"),
@@ -213,7 +188,7 @@ class Dashboard:
             [self.board, self.charts.figure], layout=widgets.Layout(flex="1 1 0", min_width="0", overflow="hidden")
         )
         style = widgets.HTML(f"<style>{_STYLE}</style>", layout=widgets.Layout(display="none"))
-        box = widgets.VBox([style, header, widgets.HBox([left, right], layout=widgets.Layout(width="100%"))])
+        box = widgets.VBox([style, self._header.box, widgets.HBox([left, right], layout=widgets.Layout(width="100%"))])
         box.add_class("reznet-dashboard")
         return box
 
@@ -229,7 +204,7 @@ class Dashboard:
     def _apply_users(self) -> None:
         users = self.users.value
         if users != self.lab.users:
-            self.lab.set_users(users, self._show_progress)
+            self.lab.set_users(users, self._header.show_progress)
         self._applied()
 
     def _apply_traffic(self) -> None:
@@ -246,21 +221,23 @@ class Dashboard:
 
     def _applied(self) -> None:
         self._in_force = _InForce.of(self.lab)
-        self._error = None
+        self._header.show_error(None)
         self._reset()
 
     def _start(self) -> None:
-        self._error = None
+        self._header.show_error(None)
+        self._seconds = 0.0
         self.charts.interrupt(time.monotonic())
-        self.lab.restart(self._show_progress)
+        self.lab.restart(self._header.show_progress)
         self._show_state()
 
     def _stop(self) -> None:
-        self._error = None
+        self._header.show_error(None)
         self.lab.stop()
         self._show_state()
 
     def _reset(self) -> None:
+        self._seconds = 0.0
         if self.lab.is_running:
             self.lab.reset()
         self._show_state()
@@ -268,7 +245,13 @@ class Dashboard:
     def _tick(self) -> None:
         if _InForce.of(self.lab) != self._in_force:
             self._show_in_force()
-        self._show_measurement(self.lab.measure())
+        try:
+            measurement = self.lab.measure()
+        except RuntimeError:
+            if self.lab.is_running:
+                raise
+            return  # stopped meanwhile, by a cell
+        self._show_measurement(measurement)
 
     # Showing
 
@@ -289,33 +272,15 @@ class Dashboard:
         self.board.value = scoreboard.scoreboard_html(self.requirements)
         self._show_state()
 
-    def _show_progress(self, connected: int, users: int) -> None:
-        self.progress.update(connected, users)
-        self.progress.box.layout.display = None
-
     def _show_state(self) -> None:
-        running = self.lab.is_running
-        self.progress.box.layout.display = "none"
-        self.stop_button.disabled = self.reset_button.disabled = not running
-        self.start_button.description = "Restart" if running else "Start"
-        if running:
-            self._show_status(f"● running at {self.lab.url}; counting for {self._seconds:.0f} s, since the last change")
-        else:
-            self._show_status("○ stopped")
-
-    def _show_status(self, text: str) -> None:
-        error = f'<span class="error">⚠ {escape(self._error)}</span> ' if self._error else ""
-        self.status.value = f'<span role="status">{error}{escape(text)}</span>'
+        url = None
+        with contextlib.suppress(RuntimeError):  # stopped, perhaps just now
+            url = self.lab.url
+        self._header.show_state(url, self._seconds)
 
     def _show_error(self, error: Exception) -> None:
-        self._error = f"{type(error).__name__}: {error}"
+        self._header.show_error(error)
         self._show_state()
-
-
-def _descendants(widget: Any) -> list[Any]:
-    """A widget and all that it contains."""
-    inner = [below for child in getattr(widget, "children", ()) for below in _descendants(child)]
-    return [widget, *inner]
 
 
 @atexit.register

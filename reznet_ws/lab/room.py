@@ -13,6 +13,7 @@ import asyncio
 import atexit
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -272,10 +273,7 @@ class Page:
         ]
         module = base64.b64encode(_read_module().encode()).decode()
         filled = {"MODULE": json.dumps(module), "MESSAGES": _script(messages), "EMITTED": _script(self.emitted)}
-        html = _PAGE
-        for name, value in filled.items():
-            html = html.replace(f"@{name}@", value)
-        return html
+        return re.sub("@([A-Z]+)@", lambda found: filled[found[1]], _PAGE)
 
 
 def _script(value: Any) -> str:
@@ -291,8 +289,7 @@ _PAGE = """<pre class="reznet-page" style="font-family: monospace; line-height: 
 in JupyterLab, and this place shows what your own browser makes of the messages.</pre>
 <script>
 (async () => {
-  const shown = document.querySelectorAll(".reznet-page");
-  const say = text => shown.forEach(place => { place.textContent = text; });
+  const say = text => document.querySelectorAll(".reznet-page").forEach(place => { place.textContent = text; });
   try {
     const { attach } = await import("data:text/javascript;base64," + @MODULE@);
     const messages = @MESSAGES@, emitted = @EMITTED@, got = [];

@@ -75,7 +75,7 @@ async def serving(app: Any, *, ours: bool = True, **options: Any) -> AsyncIterat
     options = {"log_config": None, "access_log": False, "lifespan": "off", **options}
     server = _Server((uvicorn_config if ours else uvicorn.Config)(app, **options))
     bound = listen("127.0.0.1", 0)
-    url = "http://127.0.0.1:{}".format(bound.getsockname()[1])
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         await until(lambda: server.started or task.done(), "the server")
