@@ -28,6 +28,7 @@ from reznet_ws.inbound import (
 )
 from reznet_ws.ledger import Ledger, Tally, apportion
 from reznet_ws.optimizer import FORMAT
+from reznet_ws.outbox import Outbox
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Stats
 from reznet_ws.wire import SCOPE_KEY, CountingTransport, WebSocketProtocol, find_connection, find_counter
@@ -123,6 +124,7 @@ class ConnectionManager:
         sio.manager.__class__ = type(f"Optimized{plain.__name__}", bases, {"reznet": self})
         self._send_packet = sio._send_packet
         sio._send_packet = self._send_packet_in_order
+        eio.create_queue = Outbox
         self._handle_request = eio.handle_request
         eio.handle_request = self._handle_counted_request
         self._on_connect = eio.handlers["connect"]
@@ -216,6 +218,8 @@ class ConnectionManager:
         owner = scope.get("extensions", {}).get(SCOPE_KEY)
         if isinstance(owner, WebSocketProtocol):
             self._connections[eio_sid] = owner
+            socket = self.sio.eio.sockets[eio_sid]
+            socket.queue.connect(owner, socket)
         if isinstance(owner, (WebSocketProtocol, CountingTransport)):
             self._uncounted.discard(eio_sid)
         else:
