@@ -20,7 +20,7 @@ from websockets.frames import CTRL_OPCODES, Frame
 from websockets.typing import ExtensionParameter
 
 from reznet_ws.settings import Settings
-from reznet_ws.window import EPOCH_COST_BYTES, Figures, Inflater
+from reznet_ws.window import Figures, Inflater
 
 # What a sync flush ends with and RFC 7692 section 7.2.1 cuts off.
 _TAIL_BYTES = 4
@@ -76,12 +76,9 @@ class AdjustableDeflate(PerMessageDeflate):
         settings = self._holder.settings
         if frame.opcode in CTRL_OPCODES or not settings.deflate:
             return frame
-        if self.shared_figures() is not None:
+        if self.shared_figures() is not None:  # compressed by `SharedFrame`, if at all
             self._kept = None
-            # Left as it is, a small one keeps the connection in step with the others.
-            if len(frame.data) <= EPOCH_COST_BYTES:
-                self.inflater.clear_bytes += len(frame.data)
-                return frame
+            return frame
         takeover = settings.deflate_takeover and not self.local_no_context_takeover
         if not takeover and len(frame.data) < settings.deflate_threshold_bytes:
             return frame

@@ -17,7 +17,7 @@ from typing import Any
 from engineio import packet as eio_packet
 from engineio.async_socket import AsyncSocket
 
-from reznet_ws.wire import TalliedBytes, TalliedText, WebSocketProtocol
+from reznet_ws.wire import WebSocketProtocol
 
 
 class Outbox(asyncio.Queue[Any]):
@@ -52,10 +52,7 @@ class Outbox(asyncio.Queue[Any]):
         if isinstance(item, eio_packet.Packet) and item.packet_type == eio_packet.MESSAGE:
             connection = self.direct
             if connection is not None:
-                data = item.encode()
-                if isinstance(data, (TalliedText, TalliedBytes)):
-                    return connection.write(data)
-                return connection.write_alone(data)
+                return connection.write(item.encode())
         super().put_nowait(item)
 
     @property

@@ -28,8 +28,11 @@ EPOCH_COST_BYTES = 1500
 # As many connections deserve a compressor of their own rather than frames without compression: compressing one message
 # takes the time of about two writes.
 LEAST_GROUP = 4
-# Whoever was sent as much by itself, uncompressed, gets a window of its own.
+# What one more compression of the same message is worth avoiding, in bytes: each group at a window of its own costs it.
+GROUP_COST_BYTES = 20
+# Whoever shares a window and was sent as much by itself, uncompressed, gets one of its own; who shares none, sooner.
 OWN_WINDOW_AFTER_BYTES = 16_384
+FIRST_WINDOW_AFTER_BYTES = 1024
 # What compression takes off where it is not worth computing.
 _TYPICAL_SAVING = 0.7
 
@@ -55,14 +58,20 @@ class Window:
     The compressor moves on with the message that most are sent; who is left at a window without one is out of step.
     """
 
-    __slots__ = ("deflater", "figures", "members", "regret_bytes")
+    __slots__ = ("deflater", "fed_bytes", "figures", "members", "regret_bytes")
 
-    def __init__(self, figures: Figures, deflater: zlib._Compress, regret_bytes: int = 0) -> None:
+    def __init__(self, figures: Figures, deflater: zlib._Compress, fed_bytes: int, regret_bytes: int = 0) -> None:
         self.figures = figures
         self.deflater: zlib._Compress | None = deflater
         self.members = 0
-        # What those out of step have cost since the window began.
+        self.fed_bytes = fed_bytes
+        # What those elsewhere have cost since the window began.
         self.regret_bytes = regret_bytes
+
+    @property
+    def worth_bytes(self) -> float:
+        """What a member loses with it: little while it holds little."""
+        return min(EPOCH_COST_BYTES, self.fed_bytes * _TYPICAL_SAVING)
 
 
 class Inflater:
@@ -112,19 +121,29 @@ class SharedFrame:
         return self._clear
 
     def plan(self, inflaters: Sequence[Inflater], figures: Figures) -> None:
-        """Decide how the receivers that are up to date get it; those that lag behind follow when they come to it."""
+        """Decide how the receivers that are up to date get it; those that lag behind follow when they come to it.
+
+        Those at the main window, at others and at none cost more than if all were at one. Once that has come to as much
+        as a new beginning for all of them costs, they get one: never worse than twice the best that could be known.
+        """
+        if not inflaters:
+            return
         usable = [_usable(inflater, figures) for inflater in inflaters]
         groups = Counter(window for window in usable if window is not None)
         outside = len(usable) - groups.total()
-        main = max(groups, key=groups.__getitem__) if groups else None
-        if main is not None and outside and main.regret_bytes >= EPOCH_COST_BYTES * groups[main]:
-            del groups[main]
-            self._after[main] = self._begin(figures)
-            main = None
+        if not groups:
+            if outside > 1 or inflaters[0].clear_bytes + len(self.data) > FIRST_WINDOW_AFTER_BYTES:
+                self._begin(figures)
+            return
+        main = max(groups, key=groups.__getitem__)
+        divided = outside or len(groups) > 1
+        if divided and main.regret_bytes >= sum(window.worth_bytes * count for window, count in groups.items()):
+            self._after = dict.fromkeys(groups, self._begin(figures))
+            return
         for window, count in groups.items():
             self._choose(window, count, inflaters)
-        if outside and self._first is None:
-            self._take_in(outside, main, inflaters, figures)
+        if divided:
+            self._regret(main, len(groups) - 1, outside)
 
     def take(self, inflater: Inflater) -> bytes:
         """The frame for one receiver, whose inflater then holds what follows."""
@@ -162,17 +181,15 @@ class SharedFrame:
     def _has_had_much(self, window: Window, inflaters: Sequence[Inflater]) -> bool:
         return any(i.window is window and i.clear_bytes > OWN_WINDOW_AFTER_BYTES for i in inflaters)
 
-    def _take_in(self, outside: int, main: Window | None, inflaters: Sequence[Inflater], figures: Figures) -> None:
-        """Those out of step: nothing to wait for, or frames from nothing until a new beginning is worth it."""
-        step = self._after.get(main) if main is not None else None
-        if step is not None and step[0] is self._clear:
-            return  # so do these
-        if step is not None:
-            self._compress_fresh(figures)
-            assert self._fresh is not None
-            step[1].regret_bytes += outside * max(0, len(self._fresh) - len(step[0]))
-        elif outside > 1 or any(i.clear_bytes > OWN_WINDOW_AFTER_BYTES for i in inflaters):
-            self._begin(figures)
+    def _regret(self, main: Window, other_groups: int, outside: int) -> None:
+        """Note what it costs that not all are at the main window; those at none get frames compressed from nothing."""
+        step = self._after.get(main)
+        if step is None or step[0] is self._clear:
+            return  # then those at none get it uncompressed as well
+        regret_bytes = other_groups * GROUP_COST_BYTES
+        if outside:
+            regret_bytes += outside * max(0, len(self._compress_fresh(main.figures)) - len(step[0]))
+        step[1].regret_bytes += regret_bytes
 
     def _advance(self, window: Window, *, keep: bool) -> None:
         deflater = window.deflater
@@ -181,17 +198,18 @@ class SharedFrame:
             deflater = deflater.copy()
         else:
             window.deflater = None
-        after = Window(window.figures, deflater, window.regret_bytes)
+        after = Window(window.figures, deflater, window.fed_bytes + len(self.data), window.regret_bytes)
         self._after[window] = self._compress(deflater), after
 
     def _begin(self, figures: Figures) -> tuple[bytes, Window]:
         deflater = figures.deflater()
-        self._first = self._compress(deflater), Window(figures, deflater)
+        self._first = self._compress(deflater), Window(figures, deflater, len(self.data))
         return self._first
 
-    def _compress_fresh(self, figures: Figures) -> None:
+    def _compress_fresh(self, figures: Figures) -> bytes:
         if self._fresh is None:
             self._fresh = self._compress(figures.deflater())
+        return self._fresh
 
     def _compress(self, deflater: zlib._Compress) -> bytes:
         body = deflater.compress(self.data) + deflater.flush(zlib.Z_SYNC_FLUSH)

@@ -143,28 +143,24 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         data = message.get("bytes")
         data = message["text"] if data is None else data
-        if isinstance(data, (TalliedText, TalliedBytes)):
-            if self.conn.state is not State.OPEN:
-                raise ClientDisconnected
-            self.write(data)
-        else:
-            await super().send(message)
+        if self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        self.write(data)
         if self.on_sent is not None:
             self.on_sent()
 
-    def write(self, data: Tallied) -> None:
+    def write(self, data: str | bytes) -> None:
         """Write one message at once; `can_write` must hold."""
-        wire = self._framed(data.frame)
-        self.transport.write(wire)
-        data.tally.record(len(data.frame.data), payload_bytes(len(wire)), len(wire), first=data.first)
-
-    def write_alone(self, data: str | bytes) -> None:
-        """Write one message that only this connection gets; `can_write` must hold."""
-        if isinstance(data, str):
-            self.conn.send_text(data.encode())
+        if isinstance(data, (TalliedText, TalliedBytes)):
+            wire = self._framed(data.frame)
+            data.tally.record(len(data.frame.data), payload_bytes(len(wire)), len(wire), first=data.first)
         else:
-            self.conn.send_binary(data)
-        self.transport.write(b"".join(self.conn.data_to_send()))
+            frame = (
+                SharedFrame(Opcode.TEXT, data.encode()) if isinstance(data, str) else SharedFrame(Opcode.BINARY, data)
+            )
+            share(frame, [self])
+            wire = self._framed(frame)
+        self.transport.write(wire)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the window that others share."""
