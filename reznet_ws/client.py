@@ -3,13 +3,15 @@
 In: a `socketio.AsyncClient` or `socketio.Client` that connects with `?reznet=2` in its URL. Out: the same client.
 Never: changes events before the server has granted format 2, or those of a server that knows nothing of it.
 
-Leans on python-socketio 5.18 (`async_client.py` and `client.py`: `_handle_connect` and `_handle_event`).
+Leans on python-socketio 5.18 (`async_client.py` and `client.py`: `_handle_connect`, `_handle_event`, `_handle_ack` and
+`_handle_disconnect`, each called in a task of its own, in the order of the packets).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import socketio
@@ -40,8 +42,16 @@ def attach(
         await handle_connect(namespace, data)
 
     async def event_async(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
-        for decoded in decoder.decode(namespace, ack_id, data):
-            await handle_event(namespace, ack_id, decoded)
+        # A task for each event, as without batches: a handler that waits holds up none of those after it.
+        events = decoder.decode(namespace, ack_id, data)
+        await asyncio.gather(*(handle_event(namespace, ack_id, decoded) for decoded in events))
+
+    def after_events(handle: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def handle_late(*args: Any) -> None:
+            await asyncio.sleep(0)  # the handlers of events received before begin first
+            await handle(*args)
+
+        return handle_late
 
     def connect(namespace: str | None, data: Any) -> None:
         decoder.forget(namespace)
@@ -51,9 +61,12 @@ def attach(
         for decoded in decoder.decode(namespace, ack_id, data):
             handle_event(namespace, ack_id, decoded)
 
-    is_async = isinstance(client, socketio.AsyncClient)
-    client._handle_connect = connect_async if is_async else connect
-    client._handle_event = event_async if is_async else event
+    if isinstance(client, socketio.AsyncClient):
+        client._handle_connect, client._handle_event = connect_async, event_async
+        client._handle_ack = after_events(client._handle_ack)
+        client._handle_disconnect = after_events(client._handle_disconnect)
+    else:
+        client._handle_connect, client._handle_event = connect, event
     return client
 
 

@@ -65,7 +65,7 @@ export declare function decodePayload(payload: unknown, options?: DecodeOptions)
 /**
  * Give a socket's handlers decoded data, from the server's grant of format 2 until the connection ends.
  *
- * Shape: socket.io-client's `Socket` -> the same. Batches come as single events, in order; acks work as before; what
+ * Shape: socket.io-client's `Socket` -> the same. Batches come as single events, in order, acks among them; what
  * cannot be decoded is dropped and told to `onError`. Call it before the socket connects, as right after `io()`; a
  * second call for the same socket changes nothing.
  */

@@ -231,7 +231,7 @@ const attached = new WeakSet();
 /**
  * Give a socket's handlers decoded data, from the server's grant of format 2 until the connection ends.
  *
- * Shape: socket.io-client's `Socket` -> the same. Batches come as single events, in order; acks work as before; what
+ * Shape: socket.io-client's `Socket` -> the same. Batches come as single events, in order, acks among them; what
  * cannot be decoded is dropped and told to `onError`. Call it before the socket connects, as right after `io()`; a
  * second call for the same socket changes nothing.
  */
@@ -243,6 +243,7 @@ export function attach(socket, options = {}) {
     const { onError = console.error } = options;
     const inside = socket;
     const onevent = inside.onevent.bind(socket);
+    const onack = inside.onack.bind(socket);
     const waiting = [];
     let batch = []; // what is left of the one being delivered, last first
     let inflating = false;
@@ -266,7 +267,10 @@ export function attach(socket, options = {}) {
                 return;
             }
             const [event, ...payloads] = job.packet.data ?? [];
-            if (!job.encoded) {
+            if (job.isAck) {
+                surface(() => onack(job.packet));
+            }
+            else if (!job.encoded) {
                 deliver(job.packet, job.connection);
             }
             else if (payloads.some(isGzipped)) {
@@ -338,10 +342,15 @@ export function attach(socket, options = {}) {
         const encoded = connection.granted;
         // The server puts an application's own event of this name into a batch, unless it has an ack or more arguments.
         const isBatch = encoded && event === BATCH_EVENT && data.length === 2 && id == null;
-        waiting.push({ packet, connection, encoded, isBatch });
+        waiting.push({ packet, connection, encoded, isBatch, isAck: false });
         if (event === GRANT_EVENT && isObject(grant) && grant["format"] === FORMAT) {
             connection.granted = true;
         }
+        work();
+    };
+    // Never encoded; but it must not overtake an event that is inflating.
+    inside.onack = (packet) => {
+        waiting.push({ packet, connection: current(), encoded: false, isBatch: false, isAck: true });
         work();
     };
     return socket;

@@ -265,9 +265,11 @@ function parse(text: string): unknown {
 
 // Private in socket.io-client's Socket, and the same in 3.1.3, 4.0.0 (build/socket.js) and 4.8.4 (build/esm/socket.js):
 // onpacket calls onevent with each event; onevent adds the ack and calls emitEvent, or keeps the event until the
-// connection stands; emitEvent calls the onAny listeners and the handlers.
+// connection stands; emitEvent calls the onAny listeners and the handlers. onpacket calls onack with each answer to an
+// event of ours; one that nobody waits for, or no longer, as after a disconnect, is nothing to onack.
 interface SocketInside extends SocketLike {
   onevent(packet: Packet): void;
+  onack(packet: Packet): void;
   emitEvent(args: unknown[]): void;
 }
 
@@ -287,6 +289,7 @@ interface Job {
   readonly connection: Connection;
   readonly encoded: boolean;
   readonly isBatch: boolean;
+  readonly isAck: boolean;
 }
 
 const attached = new WeakSet<object>();
@@ -294,7 +297,7 @@ const attached = new WeakSet<object>();
 /**
  * Give a socket's handlers decoded data, from the server's grant of format 2 until the connection ends.
  *
- * Shape: socket.io-client's `Socket` -> the same. Batches come as single events, in order; acks work as before; what
+ * Shape: socket.io-client's `Socket` -> the same. Batches come as single events, in order, acks among them; what
  * cannot be decoded is dropped and told to `onError`. Call it before the socket connects, as right after `io()`; a
  * second call for the same socket changes nothing.
  */
@@ -306,6 +309,7 @@ export function attach<S extends SocketLike>(socket: S, options: AttachOptions =
   const { onError = console.error } = options;
   const inside = socket as SocketLike as SocketInside;
   const onevent = inside.onevent.bind(socket);
+  const onack = inside.onack.bind(socket);
   const waiting: Job[] = [];
   let batch: Job[] = []; // what is left of the one being delivered, last first
   let inflating = false;
@@ -331,7 +335,9 @@ export function attach<S extends SocketLike>(socket: S, options: AttachOptions =
         return;
       }
       const [event, ...payloads] = job.packet.data ?? [];
-      if (!job.encoded) {
+      if (job.isAck) {
+        surface(() => onack(job.packet));
+      } else if (!job.encoded) {
         deliver(job.packet, job.connection);
       } else if (payloads.some(isGzipped)) {
         inflating = true;
@@ -402,10 +408,15 @@ export function attach<S extends SocketLike>(socket: S, options: AttachOptions =
     const encoded = connection.granted;
     // The server puts an application's own event of this name into a batch, unless it has an ack or more arguments.
     const isBatch = encoded && event === BATCH_EVENT && data.length === 2 && id == null;
-    waiting.push({ packet, connection, encoded, isBatch });
+    waiting.push({ packet, connection, encoded, isBatch, isAck: false });
     if (event === GRANT_EVENT && isObject(grant) && grant["format"] === FORMAT) {
       connection.granted = true;
     }
+    work();
+  };
+  // Never encoded; but it must not overtake an event that is inflating.
+  inside.onack = (packet) => {
+    waiting.push({ packet, connection: current(), encoded: false, isBatch: false, isAck: true });
     work();
   };
   return socket;

@@ -9,23 +9,31 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from reznet_ws.batcher import Batch, MessageBatcher
+from reznet_ws.batcher import MessageBatcher
 from reznet_ws.deflate import AdjustableDeflate
 from reznet_ws.ledger import header_bytes
 from reznet_ws.optimizer import PayloadOptimizer
 from reznet_ws.packets import Message, Packet, pack
 from reznet_ws.settings import Settings
 from reznet_ws.workload import Message as Recorded
+from reznet_ws.workload import Mix, generate
 
 LAYERS = ("abbreviate", "utf8", "gzip", "batch", "deflate")
 
+Item = TypeVar("Item")
 Subset = frozenset[str]
+# When a message was emitted, and the message.
+Timed = tuple[float, Message]
+Batcher = MessageBatcher[int, Timed]
+_RECEIVER = 0
+_DECIMALS = 3  # of a delay: times are sums, and their differences not quite what was added
 _MESSAGE_PREFIX = "4"  # Engine.IO's packet type
 
 
@@ -44,6 +52,15 @@ class Outcome:
         """The mean over all messages."""
         return self.wire_bytes / self.messages
 
+    def delay_ms(self, percent: float) -> float:
+        """The least added delay that `percent` of the messages do not exceed (nearest rank)."""
+        return percentile(self.delays_ms, percent)
+
+
+def record(count: int, *, seed: int = 1, rate_per_s: float = 20, mix: Mix | str = "chat") -> list[Recorded]:
+    """The first messages of the lab's seeded traffic, as a trace."""
+    return list(itertools.islice(generate(seed, rate_per_s, mix), count))
+
 
 def ablate(
     trace: Sequence[Recorded],
@@ -51,16 +68,33 @@ def ablate(
     layers: Sequence[str] = LAYERS,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[Subset, Outcome]:
-    """Replay a trace through every subset of some layers; the other layers are off, all figures as in `figures`."""
+    """Replay a trace through every subset of some layers; the other layers are off, all figures as in `figures`.
+
+    `progress` is told how many of how many subsets are done. Raises: ValueError for what is no layer.
+    """
     figures = figures or Settings()
+    outcomes: dict[Subset, Outcome] = {}
     everything = subsets(layers)
-    outcomes = {}
+    switched = {subset: switch(figures, subset) for subset in everything}
+    # Subsets that differ in what is done to whole messages only, by batching or deflate, share their encoding.
+    groups: dict[Subset, list[Subset]] = {}
     for subset in everything:
-        switches = {layer: layer in subset for layer in LAYERS}
-        outcomes[subset] = replay(trace, figures.replace(**switches))
-        if progress is not None:
-            progress(len(outcomes), len(everything))
-    return outcomes
+        groups.setdefault(subset - {"batch", "deflate"}, []).append(subset)
+    for encoders, group in groups.items():
+        encoded = _encode(trace, switched[encoders])
+        for subset in group:
+            outcomes[subset] = _send(encoded, switched[subset])
+            if progress is not None:
+                progress(len(outcomes), len(everything))
+    return {subset: outcomes[subset] for subset in everything}
+
+
+def switch(figures: Settings, subset: Iterable[str]) -> Settings:
+    """The same figures with just these layers on. Raises: ValueError for what is no layer."""
+    subset = frozenset(subset)
+    if unknown := sorted(subset.difference(LAYERS)):
+        raise ValueError(f"{', '.join(unknown)}: no such layer; there are {', '.join(LAYERS)}")
+    return figures.replace(**{layer: layer in subset for layer in LAYERS})
 
 
 def subsets(layers: Iterable[str]) -> list[Subset]:
@@ -69,44 +103,78 @@ def subsets(layers: Iterable[str]) -> list[Subset]:
     return [frozenset(some) for size in range(len(layers) + 1) for some in itertools.combinations(layers, size)]
 
 
-def replay(trace: Iterable[Recorded], settings: Settings) -> Outcome:
+def replay(trace: Iterable[Recorded], settings: Settings, batcher: Batcher | None = None) -> Outcome:
     """What a client of format 2 that offered permessage-deflate is sent for a trace, by the server's own code."""
-    optimizer = PayloadOptimizer(settings)
-    batcher: MessageBatcher[int, tuple[float, Message]] = MessageBatcher(settings)
-    line = _Line(settings)
-    for recorded in trace:
-        while batcher.closes_ms is not None and batcher.closes_ms < recorded.offset_ms:
-            closed_ms = batcher.closes_ms
-            line.send(batcher.due(closed_ms), closed_ms)
-        message = Message(recorded.event, (optimizer.encode(optimizer.encode_plain(recorded.data)),))
-        may_wait = message.may_wait(settings)
-        now_ms = recorded.offset_ms
-        line.send(batcher.add((0,), (now_ms, message), now_ms, may_wait=may_wait), now_ms)
-    while batcher.closes_ms is not None:
-        closed_ms = batcher.closes_ms
-        line.send(batcher.due(closed_ms), closed_ms)
-    return line.outcome()
+    return _send(_encode(trace, settings), settings, batcher)
+
+
+def leave(
+    timed: Iterable[tuple[float, Item]],
+    batcher: MessageBatcher[int, tuple[float, Item]],
+    may_wait: Callable[[Item], bool],
+) -> Iterator[tuple[float, tuple[tuple[float, Item], ...]]]:
+    """When which items leave together. Units: ms, for when each was emitted and for when it leaves."""
+    for emitted_ms, item in timed:
+        yield from _closing(batcher, emitted_ms)
+        for batch in batcher.add((_RECEIVER,), (emitted_ms, item), emitted_ms, may_wait=may_wait(item)):
+            yield emitted_ms, batch.messages
+    yield from _closing(batcher, math.inf)
 
 
 def shapley(values: Mapping[Subset, float]) -> dict[str, float]:
     """Each layer's fair share: what adding it changes, averaged over all orders in which layers can be added.
 
-    The shares add up to the value of all layers less that of none. Source: L. S. Shapley, A Value for n-Person Games,
-    1953.
+    Shape: every subset -> its value; the shares add up to the value of all layers less that of none, exactly where
+    the values are whole numbers, but for the last division. Raises: ValueError where a subset is missing.
+    Source: L. S. Shapley, A Value for n-Person Games, 1953.
     """
     layers = sorted(frozenset().union(*values))
     count = len(layers)
-    shares = {}
-    for layer in layers:
-        shares[layer] = math.fsum(
-            (values[subset | {layer}] - value)
-            * math.factorial(len(subset))
-            * math.factorial(count - len(subset) - 1)
-            / math.factorial(count)
+    if len(values) != 2**count:
+        raise ValueError(f"{len(values)} values; {count} layers have {2**count} subsets")
+    orders = [math.factorial(size) * math.factorial(count - size - 1) for size in range(count)]
+    return {
+        layer: sum(
+            (values[subset | {layer}] - value) * orders[len(subset)]
             for subset, value in values.items()
             if layer not in subset
         )
-    return shares
+        / math.factorial(count)
+        for layer in layers
+    }
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The least value that `percent` of them do not exceed (nearest rank). Raises: ValueError where there is none."""
+    ordered = sorted(values)
+    if not ordered or not 0 <= percent <= 100:
+        raise ValueError(f"no {percent!r}th percentile of {len(ordered)} values")
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+
+
+def _encode(trace: Iterable[Recorded], settings: Settings) -> list[Timed]:
+    optimizer = PayloadOptimizer(settings)
+    return [
+        (recorded.offset_ms, Message(recorded.event, (optimizer.encode(optimizer.encode_plain(recorded.data)),)))
+        for recorded in trace
+    ]
+
+
+def _send(encoded: Iterable[Timed], settings: Settings, batcher: Batcher | None = None) -> Outcome:
+    line = _Line(settings)
+    waits = (lambda message: message.may_wait(settings)) if settings.batch else (lambda _: False)
+    for now_ms, together in leave(encoded, batcher or MessageBatcher(settings), waits):
+        line.send(together, now_ms)
+    return line.outcome()
+
+
+def _closing(
+    batcher: MessageBatcher[int, tuple[float, Item]], until_ms: float
+) -> Iterator[tuple[float, tuple[tuple[float, Item], ...]]]:
+    """What leaves because its window closes before a time."""
+    while (closes_ms := batcher.closes_ms) is not None and closes_ms < until_ms:
+        for batch in batcher.due(closes_ms):
+            yield closes_ms, batch.messages
 
 
 class _Line:
@@ -120,10 +188,9 @@ class _Line:
         self._frames = self._frame_bytes = self._wire_bytes = 0
         self._delays_ms: list[float] = []
 
-    def send(self, batches: Iterable[Batch[int, tuple[float, Message]]], now_ms: float) -> None:
-        for batch in batches:
-            self._delays_ms += [now_ms - emitted_ms for emitted_ms, _ in batch.messages]
-            self._write(pack([message for _, message in batch.messages], utf8=self.settings.utf8))
+    def send(self, together: Sequence[Timed], now_ms: float) -> None:
+        self._delays_ms += [round(now_ms - emitted_ms, _DECIMALS) for emitted_ms, _ in together]
+        self._write(pack([message for _, message in together], utf8=self.settings.utf8))
 
     def _write(self, packet: Packet) -> None:
         parts = [(Opcode.TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]

@@ -36,11 +36,14 @@ _WIRE_FILL = "rgba(47, 134, 200, 0.45)"
 
 MAX_POINTS = 120
 SPAN_S = 48
-HEIGHT_PX = 640
+HEIGHT_PX = 620
 # A rate over less would show single plans of 20 KB to each of 100 users.
 _RATE_SPAN_S = 2.0
 # Where a row's figures stand, beside bars that end at 100 %.
 _FIGURES_AT_PERCENT = 104
+
+# When, kB/s without a layer, kB/s on the wire, p50 and p95 in ms; None breaks a line.
+_Point = tuple[float, float | None, float | None, float | None, float | None]
 
 
 class Charts:
@@ -48,7 +51,9 @@ class Charts:
 
     def __init__(self, figure: Any = None) -> None:
         """`figure` is one that an earlier dashboard leaves behind; its page need not load plotly again."""
-        self._points: deque[tuple[float, float, float, float | None, float | None]] = deque(maxlen=MAX_POINTS)
+        self._points: deque[tuple[float, float | None, float | None, float | None, float | None]] = deque(
+            maxlen=MAX_POINTS
+        )
         self._rates = _Rates()
         self.figure = figure if figure is not None else go.FigureWidget(_empty_figure())
         self._traces = {trace.name: trace for trace in self.figure.data}
@@ -68,13 +73,13 @@ class Charts:
             self._draw_lines(now_s)
             self._draw_bars(measurement)
 
-    def clear(self) -> None:
-        """Forget all points."""
-        self._points.clear()
-        self._rates = _Rates()
-        with self.figure.batch_update():
-            self._draw_lines(0.0)
-            self._draw_bars(None)
+    def prepare_view(self) -> None:
+        """Give the page the whole figure as it is now, before it is shown; later only what changes is sent."""
+        self.figure._repr_mimebundle_()
+
+    def interrupt(self, now_s: float) -> None:
+        """Break the lines: the lab starts anew."""
+        self._points.append((now_s, None, None, None, None))
 
     def _draw_lines(self, now_s: float) -> None:
         seconds_ago = [point[0] - now_s for point in self._points]
@@ -136,7 +141,7 @@ def _empty_figure() -> Any:
         column_widths=[0.5, 0.5],
         row_heights=[0.5, 0.5],
         horizontal_spacing=0.15,
-        vertical_spacing=0.17,
+        vertical_spacing=0.16,
         subplot_titles=(
             f"Wire, kB/s: {_ink('■ on the wire', WIRE_COLOUR)} against {_ink('■ off', OFF_COLOUR)}",
             f"Latency, ms: {_ink('━ p50', WIRE_COLOUR)}  {_ink('┅ p95', WIRE_COLOUR)}  and their limits",
@@ -159,17 +164,19 @@ def _add_lines(figure: Any) -> None:
         ("p95", 2, "ms", {"line": {"color": WIRE_COLOUR, "width": 2, "dash": "dot"}}),
     )
     for name, column, unit, style in lines:
-        line = go.Scatter(name=name, mode="lines", connectgaps=True, meta=unit, hovertemplate=hover, **style)
+        line = go.Scatter(name=name, mode="lines", meta=unit, hovertemplate=hover, **style)
         figure.add_trace(line, row=1, col=column)
     # Traces, not shapes: an axis makes room for traces only, and the distance to the limit is what one wants to see.
-    for limit_ms, name in ((50, "p50 limit"), (100, "p95 limit")):
+    for limit_ms, name, end in ((50, "p50 limit", 1), (100, "p95 limit", 0)):
+        text = f"  {name} {limit_ms} ms  "
         limit = go.Scatter(
             name=name,
             x=[-SPAN_S, 0],
             y=[limit_ms, limit_ms],
             mode="lines+text",
-            text=[f"  {name} {limit_ms} ms", ""],
-            textposition="top right",
+            # At different ends, so that they do not meet when the axis reaches far.
+            text=["", text] if end else [text, ""],
+            textposition="top left" if end else "top right",
             textfont={"size": 11, "color": TEXT_COLOUR},
             line={"color": TEXT_COLOUR, "width": 1, "dash": "dash"},
             hoverinfo="skip",
@@ -182,7 +189,13 @@ def _add_bars(figure: Any) -> None:
     sideways: dict[str, Any] = {"orientation": "h", "y": EVENTS}
     for name, colour, width in (("event off", OFF_COLOUR, 0.72), ("event wire", WIRE_COLOUR, 0.72)):
         opacity = 0.35 if name == "event off" else 1
-        bar = go.Bar(name=name, width=width, marker={"color": colour, "opacity": opacity}, hoverinfo="skip", **sideways)
+        bar = go.Bar(
+            name=name,
+            width=width,
+            marker={"color": colour, "opacity": opacity, "line": {"width": 0}},
+            hoverinfo="skip",
+            **sideways,
+        )
         figure.add_trace(bar, row=2, col=1)
     figures = go.Scatter(
         name="event figures",
@@ -198,7 +211,7 @@ def _add_bars(figure: Any) -> None:
         y=LAYERS,
         orientation="h",
         width=0.62,
-        marker={"color": [LAYER_COLOURS[layer] for layer in LAYERS]},
+        marker={"color": [LAYER_COLOURS[layer] for layer in LAYERS], "line": {"width": 0}},
         textposition="outside",
         textfont={"size": 12, "color": TEXT_COLOUR},
         cliponaxis=False,
@@ -225,9 +238,20 @@ def _style(figure: Any) -> None:
     figure.update_yaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
     figure.update_xaxes(range=[-SPAN_S, 0], title={"text": "seconds ago", "font": {"size": 11}, "standoff": 4}, row=1)
     ticks = {"tickvals": [-45, -30, -15, 0], "ticktext": ["45", "30", "15", "now"]}
-    figure.update_xaxes(**ticks, row=1)
+    figure.update_xaxes(**ticks, zeroline=False, row=1)
     figure.update_yaxes(rangemode="tozero", row=1)
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 12}, row=2)
+    # An axis that first sees no bars would take its categories for numbers.
+    for column, categories in ((1, EVENTS), (2, LAYERS)):
+        figure.update_yaxes(
+            type="category",
+            categoryarray=categories,
+            range=[len(categories) - 0.5, -0.5],
+            showgrid=False,
+            zeroline=False,
+            tickfont={"size": 12},
+            row=2,
+            col=column,
+        )
     figure.update_xaxes(range=[0, 178], tickvals=[0, 50, 100], ticksuffix=" %", row=2, col=1)
     figure.update_xaxes(range=[0, 112], ticksuffix=" %", row=2, col=2)
 

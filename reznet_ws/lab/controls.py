@@ -26,21 +26,24 @@ _EVENTS_FIELD = "batch_events"
 _WIDEST_LINEAR = 100
 
 STYLE = """
-.reznet-controls .widget-checkbox, .reznet-controls .widget-slider, .reznet-controls .widget-hslider,
-.reznet-controls .reznet-label { height: auto; min-height: 22px; line-height: 22px; margin: 0; }
-.reznet-controls .widget-html-content, .reznet-controls .widget-readout { line-height: 1.15; font-size: 12px; }
-.reznet-controls .reznet-label { display: flex; align-items: center; }
-.reznet-controls .reznet-label .widget-html-content { line-height: 1.15; }
-.reznet-controls .widget-readout { min-width: 62px; margin: 0; padding: 0; text-align: right; }
-.reznet-controls .widget-hslider { min-width: 0; }
-.reznet-controls .widget-label-basic { font-size: 12.5px; line-height: 22px; padding: 0; }
-.reznet-controls .reznet-layer > .widget-label-basic { font-weight: 600; }
-.reznet-controls .widget-label-basic span { white-space: normal; }
-.reznet-controls .widget-toggle-buttons .widget-toggle-button { width: auto; flex: 1 1 auto; padding: 0 7px; margin: 0;
-  font-size: 12px; line-height: 26px; height: 26px; }
-.reznet-controls .widget-toggle-buttons .widget-inline-hbox { width: 100%; }
-.reznet-events { gap: 0 6px; }
-.reznet-off { opacity: .5; }
+.reznet-controls .widget-checkbox, .reznet-controls .widget-slider, .reznet-controls .widget-dropdown,
+.reznet-controls .reznet-label { height: auto; min-height: 24px; margin: 0; align-items: center; }
+.reznet-controls .reznet-label { display: flex; }
+.reznet-controls .reznet-label .widget-html-content { line-height: 1.15; font-size: 12px; }
+.reznet-controls .widget-readout { min-width: 60px; height: auto; line-height: 1.15; margin: 0; padding: 0;
+  font-size: 12px; text-align: right; }
+.reznet-controls .slider-container { margin: 0 9px; }
+.reznet-controls .widget-dropdown > select { height: 24px; line-height: 24px; margin: 0; font-size: 12px; }
+.reznet-controls .widget-label-basic { display: flex; align-items: center; font-size: 12.5px; line-height: 1.2;
+  padding: 0; overflow: hidden; }
+.reznet-controls .widget-label-basic input { flex: 0 0 auto; margin: 0 7px 0 0; }
+.reznet-controls .widget-label-basic span { white-space: normal; min-width: 0; }
+.reznet-controls .reznet-layer .widget-label-basic { font-weight: 600; }
+.reznet-controls .widget-toggle-buttons { width: 100%; margin: 0 0 4px; }
+.reznet-controls .widget-toggle-buttons > div { display: flex; width: 100%; }
+.reznet-controls .widget-toggle-button { width: auto; flex: 1 1 auto; padding: 0 6px; margin: 0; font-size: 12px;
+  height: 26px; line-height: 26px; }
+.reznet-controls .widget-toggle-button.mod-active { background: #2f86c8; color: #fff; }
 """
 
 
@@ -62,7 +65,7 @@ class SettingsControls:
             options=list(Settings.presets()), value=_preset_of(settings), tooltips=_PRESET_TOOLTIPS
         )
         self.preset.observe(self._choose, "value")
-        self.box = widgets.VBox([self.preset, *map(self._make_layer, LAYERS)])
+        self.box = widgets.VBox(list(map(self._make_layer, LAYERS)))
         self._grey_out()
 
     @property
@@ -151,7 +154,6 @@ class SettingsControls:
         grid = widgets.GridBox(
             list(self.events.values()), layout=widgets.Layout(grid_template_columns="1fr 1fr", width="100%")
         )
-        grid.add_class("reznet-events")
         return widgets.VBox([label(f"{self._label(_EVENTS_FIELD)}:"), grid], layout=_wide())
 
     def _label(self, name: str) -> str:

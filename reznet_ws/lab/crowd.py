@@ -156,7 +156,15 @@ class Crowd:
 
     async def _leave(self, client: socketio.AsyncClient) -> None:
         client.is_leaving = True
+        # An attachment without the header before it would be a ValueError in python-socketio: what is in a task by now
+        # gets its turn, and what comes later is not looked at.
+        client.eio.on("message", _ignore)
+        await asyncio.sleep(0)
         await client.disconnect()
+
+
+async def _ignore(_message: str | bytes) -> None:
+    """Takes no notice of a message."""
 
 
 async def run(crowd: Crowd) -> None:

@@ -6,8 +6,9 @@ Never: compares runs that were not interleaved, or calls a difference real that 
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reznet_ws.lab.lab import Lab
@@ -85,6 +86,20 @@ def measure(settings: Settings, load: Load, wait: Callable[[float], None]) -> Me
         return lab.measure()
     finally:
         lab.stop()
+
+
+def climb(
+    settings: Settings, load: Load, users: Iterable[int], wait: Callable[[float], None]
+) -> Iterator[tuple[int, Measurement]]:
+    """More and more users on one server process, until one of the latencies leaves the requirements.
+
+    Yields each number of users with what was measured, the one that failed included.
+    """
+    for count in users:
+        measured = measure(settings, dataclasses.replace(load, users=count), wait)
+        yield count, measured
+        if not all(item.passed for item in measured.requirements() if item.unit == "ms"):
+            return
 
 
 def compare(runs: Sequence[Run], figure: Callable[[Run], float], preset: str, baseline: str = BASELINE) -> Spread:

@@ -89,6 +89,16 @@ class Measurement:
         return sum(row["deliveries"] for row in self.stats["events"].values())
 
     @property
+    def frames(self) -> int:
+        """WebSocket frames that carried them; a batch shares one."""
+        return sum(row["frames"] for row in self.stats["events"].values())
+
+    @property
+    def bytes_per_delivery(self) -> float | None:
+        """At the server's sockets, frame headers included; None before anything was sent."""
+        return self.wire_bytes / self.deliveries if self.deliveries else None
+
+    @property
     def reduction_percent(self) -> float | None:
         """Fewer bytes on the wire than `off`, in percent; None before anything was sent."""
         return 100 * (1 - self.wire_bytes / self.off_bytes) if self.off_bytes else None

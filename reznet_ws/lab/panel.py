@@ -20,17 +20,19 @@ import ipywidgets as widgets
 from reznet_ws.lab import controls as control_panel
 from reznet_ws.lab import scoreboard
 from reznet_ws.lab.charts import Charts
-from reznet_ws.lab.controls import SettingsControls, labelled
+from reznet_ws.lab.controls import SettingsControls
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement
-from reznet_ws.lab.picture import draw_picture
+from reznet_ws.lab.picture import WIDTH_PX, draw_picture
+from reznet_ws.lab.progress import ConnectionBar
+from reznet_ws.lab.traffic import TrafficControls
 from reznet_ws.lab.worker import Worker
 from reznet_ws.settings import Settings
-from reznet_ws.workload import MIXES
 
 INTERVAL_S = 0.4
 SETTLE_TIMEOUT_S = 90
-MOST_USERS, MOST_PER_S = 300, 200
+# What was encoded under earlier settings has left by then.
+_ON_ITS_WAY_S = 0.2
 # How long showing it may wait for something to see in the saved picture.
 PICTURE_WAIT_S = 2.0
 
@@ -75,7 +77,7 @@ class Dashboard:
         before = _open.pop(lab.name, None)
         if before is not None:
             before.close()
-        self.charts = Charts(before.charts.figure if before is not None else None)
+        self.charts: Charts = Charts(before.charts.figure if before is not None else None)
         self.requirements: list[Requirement] = []
         self._error: str | None = None
         self._seconds = 0.0
@@ -86,12 +88,19 @@ class Dashboard:
             failed=self._show_error,
             interval_s=INTERVAL_S,
         )
+        appliers = {
+            "users": self._apply_users,
+            "traffic": self._apply_traffic,
+            "stock share": self._apply_stock_share,
+        }
         self._settings_controls = SettingsControls(lab.settings, self._change_settings)
         self.preset = self._settings_controls.preset
         self.toggles = self._settings_controls.toggles
         self.figures = self._settings_controls.figures
         self.events = self._settings_controls.events
-        self._make_traffic()
+        self._traffic = TrafficControls(lab, lambda what: self._worker.submit(what, appliers[what]))
+        self.users, self.rate = self._traffic.users, self._traffic.rate
+        self.mix, self.stock_share = self._traffic.mix, self._traffic.stock_share
         self._make_header()
         self.box = self._make_box()
         self._in_force = _InForce.of(lab)
@@ -116,6 +125,20 @@ class Dashboard:
         self._worker.submit("reset", self._reset)
         return self.settle()
 
+    def measure(self, seconds: float, *, restart: bool = False) -> Measurement:
+        """Let everything take effect, and measure from then on for a while.
+
+        Two measurements compare well after a `restart`: the same messages, and nothing in any deflate window yet.
+        """
+        if restart:
+            self._worker.submit("power", self._start)
+        self.settle()
+        if not restart:
+            time.sleep(_ON_ITS_WAY_S)
+            self.reset()
+        time.sleep(seconds)
+        return self.lab.measure()
+
     def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> Self:
         """Wait until everything asked for has taken effect. Raises: what failed, TimeoutError."""
         self._worker.settle(timeout_s)
@@ -125,7 +148,7 @@ class Dashboard:
         """Display it; showing it again adds a view, and nothing else."""
         from IPython.display import display
 
-        display(self)
+        display(self)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Take it off the page and end its thread; the lab runs on. Doing it twice does nothing."""
@@ -142,7 +165,8 @@ class Dashboard:
         if _open.get(self.lab.name) is self:
             del _open[self.lab.name]
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        self.charts.prepare_view()
         bundle: dict[str, Any] = dict(self.box._repr_mimebundle_() or {})
         bundle["text/plain"] = repr(self)
         wait_s = float(os.environ.get("REZNET_PICTURE_S", PICTURE_WAIT_S))
@@ -152,42 +176,12 @@ class Dashboard:
         picture = draw_picture(self.charts.figure, self.requirements)
         if picture is not None:
             bundle["image/png"] = base64.b64encode(picture).decode()
-        return bundle
+        return bundle, {"image/png": {"width": WIDTH_PX}} if picture is not None else {}
 
     def __repr__(self) -> str:
         return f"Dashboard of {self.lab.name!r}"
 
     # Making the widgets
-
-    def _make_traffic(self) -> None:
-        lab = self.lab
-        self.users = widgets.IntSlider(lab.users, 0, max(MOST_USERS, lab.users), continuous_update=False)
-        self.rate = widgets.FloatSlider(
-            lab.rate_per_s,
-            min=0,
-            max=max(MOST_PER_S, lab.rate_per_s),
-            step=1,
-            readout_format="~g",
-            continuous_update=False,
-        )
-        self.mix = widgets.Dropdown(options=list(MIXES), value=lab.mix)
-        self.stock_share = widgets.FloatSlider(
-            lab.stock_share, min=0, max=1, step=0.05, readout_format=".0%", continuous_update=False
-        )
-        self.users.observe(lambda _: self._worker.submit("users", self._apply_users), "value")
-        self.rate.observe(lambda _: self._worker.submit("traffic", self._apply_traffic), "value")
-        self.mix.observe(lambda _: self._worker.submit("traffic", self._apply_traffic), "value")
-        self.stock_share.observe(lambda _: self._worker.submit("stock share", self._apply_stock_share), "value")
-        rows = (
-            ("clients", self.users),
-            ("messages a second", self.rate),
-            ("traffic", self.mix),
-            ("stock clients among them, from the next start", self.stock_share),
-        )
-        self._traffic = widgets.VBox(
-            [labelled(text, widget) for text, widget in rows],
-            layout=widgets.Layout(margin="0 0 6px"),
-        )
 
     def _make_header(self) -> None:
         self.start_button = widgets.Button(description="Start", icon="play", button_style="primary")
@@ -200,18 +194,18 @@ class Dashboard:
         ):
             button.layout.width = "auto"
             button.on_click(lambda _, key=key, command=command: self._worker.submit(key, command))
-        self.progress = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="150px", display="none"))
+        self.progress = ConnectionBar()
         self.status = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0", margin="2px 8px"))
         self.status.add_class("reznet-status")
 
     def _make_box(self) -> Any:
         self.board = widgets.HTML(layout=widgets.Layout(width="100%", margin="0"))
         header = widgets.HBox(
-            [self.start_button, self.stop_button, self.reset_button, self.progress, self.status],
+            [self.start_button, self.stop_button, self.reset_button, self.progress.box, self.status],
             layout=widgets.Layout(width="100%", align_items="center"),
         )
         left = widgets.VBox(
-            [self._traffic, self._settings_controls.box],
+            [self.preset, self._settings_controls.box, self._traffic.box],
             layout=widgets.Layout(width="336px", flex="0 0 auto", margin="0 14px 0 0"),
         )
         left.add_class("reznet-controls")
@@ -257,7 +251,7 @@ class Dashboard:
 
     def _start(self) -> None:
         self._error = None
-        self.charts.clear()
+        self.charts.interrupt(time.monotonic())
         self.lab.restart(self._show_progress)
         self._show_state()
 
@@ -286,8 +280,7 @@ class Dashboard:
         """A cell changed the lab itself; let the controls follow."""
         self._in_force = now = _InForce.of(self.lab)
         self._settings_controls.show(now.settings)
-        self.users.value, self.rate.value, self.mix.value = now.users, now.rate_per_s, now.mix
-        self.stock_share.value = now.stock_share
+        self._traffic.show(now.users, now.rate_per_s, now.mix, now.stock_share)
 
     def _show_measurement(self, measurement: Measurement) -> None:
         self._seconds = measurement.seconds
@@ -297,13 +290,12 @@ class Dashboard:
         self._show_state()
 
     def _show_progress(self, connected: int, users: int) -> None:
-        self.progress.max, self.progress.value = max(users, 1), connected
-        self.progress.layout.display = None
-        self._show_status(f"{connected} of {users} clients connected")
+        self.progress.update(connected, users)
+        self.progress.box.layout.display = None
 
     def _show_state(self) -> None:
         running = self.lab.is_running
-        self.progress.layout.display = "none"
+        self.progress.box.layout.display = "none"
         self.stop_button.disabled = self.reset_button.disabled = not running
         self.start_button.description = "Restart" if running else "Start"
         if running:

@@ -17,7 +17,8 @@ import plotly.graph_objects as go
 from reznet_ws.lab.measurement import Requirement
 
 TIMEOUT_S = 30
-_WIDTH_PX, _BOARD_PX, _SCALE = 900, 44, 1.5
+WIDTH_PX = 920
+_BOARD_PX, _SCALE = 44, 1.5
 _MARKS = {True: "✓", False: "✗", None: "…"}
 
 _log = logging.getLogger(__name__)
@@ -42,18 +43,20 @@ def _draw(figure: Any, made: list[bytes]) -> None:
 
 def _with_scoreboard(figure: Any, requirements: Sequence[Requirement]) -> Any:
     copy = go.Figure(figure)
-    copy.update_layout(width=_WIDTH_PX, height=figure.layout.height + _BOARD_PX)
+    copy.update_layout(width=WIDTH_PX, height=figure.layout.height + _BOARD_PX)
     copy.layout.margin.t += _BOARD_PX
     for index, requirement in enumerate(requirements):
         copy.add_annotation(
             text=_entry(requirement),
             xref="paper",
             yref="paper",
-            x=(index + 0.5) / len(requirements),
+            x=index / len(requirements),
+            xanchor="left",
+            align="left",
             y=1,
-            yshift=_BOARD_PX + 26,
+            yshift=_BOARD_PX + 24,
             showarrow=False,
-            font={"size": 12},
+            font={"size": 11},
         )
     return copy
 

@@ -22,8 +22,8 @@ STYLE = """
 .reznet-card b { display: block; font-size: 21px; font-weight: 600; line-height: 1.35; white-space: nowrap; }
 .reznet-card b small { font-size: 12px; font-weight: 400; }
 .reznet-card .name { display: block; min-height: 2.5em; opacity: .85; }
-.reznet-card .target { opacity: .85; white-space: nowrap; }
-.reznet-card .verdict { font-weight: 600; white-space: nowrap; }
+.reznet-card .target { opacity: .85; }
+.reznet-card .verdict { display: block; font-weight: 600; }
 .reznet-pass { border-top-color: #009e73; }
 .reznet-pass .verdict { color: #0a9a72; }
 .reznet-fail { border-top-color: #d55e00; background: rgba(213, 94, 0, .1); }
@@ -42,12 +42,13 @@ def _card(requirement: Requirement) -> str:
     return (
         f'<div class="reznet-card reznet-{kind}" data-requirement="{name}"><span class="name">{name}</span>'
         f"<b>{_measured(requirement)}</b>"
-        f'<span class="verdict">{verdict}</span> <span class="target">{escape(requirement.target)}</span></div>'
+        f'<span class="verdict">{verdict}</span><span class="target">target {escape(requirement.target)}</span></div>'
     )
 
 
 def _measured(requirement: Requirement) -> str:
     if requirement.measured is None:
         return "–"
-    number = f"{requirement.measured:,.1f}" if requirement.unit else f"{requirement.measured:,.0f}"
+    decimals = 1 if requirement.unit and requirement.measured < 1000 else 0
+    number = f"{requirement.measured:,.{decimals}f}"
     return f"{number} <small>{escape(requirement.unit)}</small>".replace("-", "−")

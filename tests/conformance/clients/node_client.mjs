@@ -1,0 +1,16 @@
+// Real clients in Node: commands come in as lines of JSON, reports go out as such; the end of the input ends it.
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+import { attach } from "../../../reznet_ws/js/reznet.js";
+import { makeDriver } from "./driver.mjs";
+
+const require = createRequire(new URL("../../../reznet_ws/js/package.json", import.meta.url));
+const { io } = require("socket.io-client");
+
+const driver = makeDriver(io, attach, (said) => process.stdout.write(`${JSON.stringify(said)}\n`));
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  driver[command.do](command);
+}
+process.exit();

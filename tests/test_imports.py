@@ -1,0 +1,103 @@
+"""The pure modules can be had without sockets, and a file imports only from those before it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reznet_ws
+
+ROOT = Path(reznet_ws.__file__).parent
+PURE = [
+    "settings",
+    "fields",
+    "codec",
+    "optimizer",
+    "packets",
+    "batcher",
+    "ledger",
+    "stats",
+    "grants",
+    "vocabulary",
+    "workload",
+]
+# A folder counts as one; nothing but the command line imports the lab.
+ORDER = [*PURE, "deflate", "wire", "inbound", "delivery", "manager", "client", "server", "api", "chat", "app"]
+ORDER += ["js", "lab", "__main__"]
+KEPT_OUT = ["socketio", "engineio", "asyncio", "uvicorn", "websockets", "fastapi", "aiohttp", "socket", "ssl"]
+
+
+def _files() -> list[Path]:
+    return [path for path in sorted(ROOT.rglob("*.py")) if "node_modules" not in path.parts]
+
+
+def _module(path: Path) -> str:
+    """The module or folder at the top of the package that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """What a file imports from this package, by the module at its top; also within functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            package, *rest = name.split(".")
+            if package == "reznet_ws":
+                yield reznet_ws._HOMES.get(rest[0], rest[0]) if rest else "reznet_ws"
+
+
+def _run(code: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("module", ["", *(f".{name}" for name in PURE)])
+def test_a_pure_module_pulls_in_no_sockets(module: str) -> None:
+    found = _run(f"import sys, reznet_ws{module}; print(*(name for name in {KEPT_OUT} if name in sys.modules))")
+    assert found == []
+
+
+def test_an_impure_module_would_be_noticed() -> None:
+    found = _run(f"import sys, reznet_ws.manager; print(*(name for name in {KEPT_OUT} if name in sys.modules))")
+    assert {"socketio", "engineio", "asyncio"} <= set(found)
+
+
+@pytest.mark.parametrize("name", reznet_ws.__all__)
+def test_every_name_of_the_package_is_there_when_asked_for(name: str) -> None:
+    assert getattr(reznet_ws, name).__name__ == name if name != "FIELD_MAP" else reznet_ws.FIELD_MAP
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match="module 'reznet_ws' has no attribute 'nothing'"):
+        reznet_ws.nothing  # noqa: B018
+
+
+def test_the_names_that_are_offered_are_the_names_that_are_found() -> None:
+    assert sorted(reznet_ws.__all__) == sorted(reznet_ws._HOMES)
+
+
+def test_every_file_has_its_place_in_the_order() -> None:
+    assert {_module(path) for path in _files()} - {"__init__"} <= set(ORDER)
+    assert len(set(ORDER)) == len(ORDER)
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_imports_only_from_those_before_it(path: Path) -> None:
+    module = _module(path)
+    if module == "__init__":
+        return  # it hands out names of all, when asked
+    for name in _imports(path):
+        assert name in ORDER, f"{name} is imported whole"
+        assert ORDER.index(name) < ORDER.index(module) or (name == module and path.parent != ROOT)
