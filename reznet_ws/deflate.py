@@ -63,7 +63,7 @@ class AdjustableDeflate(PerMessageDeflate):
             self._seen = settings
             can_share = (
                 settings.deflate
-                and settings.share_window
+                and settings.deflate_shared
                 and settings.deflate_takeover
                 and not self.local_no_context_takeover
                 and settings.deflate_window_bits <= self.local_max_window_bits

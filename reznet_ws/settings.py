@@ -52,7 +52,7 @@ class Settings:
     deflate_adjustable: bool = _switch(False, "figures may change for running connections")
 
     # Layer 5: who is sent the same shares one compressor, instead of one for each connection.
-    share_window: bool = _switch(True, "one window for all who are sent the same")
+    deflate_shared: bool = _switch(True, "one window for all who are sent the same")
     # Tokens and other secrets: compressed together with text that somebody else can choose, their size would tell.
     never_compress: frozenset[str] = _names(frozenset(), "events that are never compressed")
 
@@ -88,7 +88,7 @@ class Settings:
     @classmethod
     def off(cls) -> Self:
         """No layer at all: the baseline of the requirement's 40 %."""
-        return cls(abbreviate=False, utf8=False, deflate=False, share_window=False, gzip=False, batch=False)
+        return cls(abbreviate=False, utf8=False, deflate=False, deflate_shared=False, gzip=False, batch=False)
 
     @classmethod
     def stock(cls) -> Self:
