@@ -93,7 +93,7 @@ def stats_router(manager: ConnectionManager, token: str | None = None) -> APIRou
     async def health() -> dict[str, Any]:
         """Whether the server answers, and to how many."""
         version = metadata.version("reznet-ws")
-        return {"status": "ok", "version": version, "active_connections": len(manager.sio.eio.sockets)}
+        return {"status": "ok", "version": version, "active_connections": manager.active_connections}
 
     return router
 

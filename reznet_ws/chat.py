@@ -103,12 +103,15 @@ class AgentChat:
             manager.sio.on(event, self._answering(event, handler))
 
     async def close(self) -> None:
-        """End the simulation, send what is held back, and give it 50 ms to leave."""
+        """End the simulation, send what is held back, give it 50 ms to leave, and close the connections."""
         self.simulation.stop()
         for reply in self._replies:
             reply.cancel()
         self.manager.close()
         await asyncio.sleep(0.05)
+        eio = self.manager.sio.eio
+        for socket in list(eio.sockets.values()):
+            await socket.close(wait=False, reason=eio.reason.SERVER_DISCONNECT)
         await self.manager.sio.shutdown()
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:

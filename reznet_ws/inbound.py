@@ -4,7 +4,8 @@ In: a received WebSocket message. Out: whether Engine.IO and Socket.IO can take 
 Never: handles an event.
 
 Leans on python-engineio 4.15 (`async_socket.py`: an undecodable packet raises out of the WebSocket handler and leaves
-the socket behind) and python-socketio 5.18 (`async_server.py`, `_handle_eio_message`).
+the socket behind) and python-socketio 5.18 (`async_server.py`, `_handle_eio_message`; `packet.py`, `add_attachment`,
+which takes a text for an attachment too).
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ MAX_ATTACHMENTS = 64
 
 INVALID_DATA = 1007
 POLICY_VIOLATION = 1008
+
+
+class MalformedPacket(ValueError):
+    """What a client sent has the form of a packet and not its content."""
 
 
 def is_engineio_packet(data: str | bytes) -> bool:
@@ -37,18 +42,25 @@ def is_engineio_packet(data: str | bytes) -> bool:
         return False
 
 
-def is_socketio_packet(packet_class: Any, data: Any) -> bool:
-    """Whether an Engine.IO message is a Socket.IO packet of the right shape."""
+def count_attachments(packet_class: Any, data: str) -> int | None:
+    """How many attachments follow a Socket.IO packet; None where it is none that a client may send."""
     try:
         packet = packet_class(encoded_packet=data)
+        match packet.packet_type:
+            case sio_packet.CONNECT | sio_packet.DISCONNECT:
+                return 0
+            case sio_packet.EVENT | sio_packet.BINARY_EVENT:
+                check_event(packet.data)
+            case sio_packet.ACK | sio_packet.BINARY_ACK if isinstance(packet.data, list) and packet.id is not None:
+                pass
+            case _:
+                return None
     except Exception:  # a parser may be any class that the application chose
-        return False
-    body = packet.data
-    match packet.packet_type:
-        case sio_packet.CONNECT | sio_packet.DISCONNECT:
-            return True
-        case sio_packet.EVENT | sio_packet.BINARY_EVENT:
-            return isinstance(body, list) and bool(body) and isinstance(body[0], str)
-        case sio_packet.ACK | sio_packet.BINARY_ACK:
-            return isinstance(body, list) and packet.id is not None
-    return False
+        return None
+    return int(packet.attachment_count)
+
+
+def check_event(data: Any) -> None:
+    """Let an event's name and arguments pass. Raises: MalformedPacket."""
+    if not (isinstance(data, list) and data and isinstance(data[0], str)):
+        raise MalformedPacket("an event is a list that begins with its name")

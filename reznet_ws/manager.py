@@ -10,12 +10,16 @@ PubSubManager; `async_server.py`: acks and (dis)connects leave by `_send_packet`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable
-from typing import Any
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import socketio
 from socketio import packet as sio_packet
+from uvicorn.protocols.utils import ClientDisconnected
 
 from reznet_ws.delivery import Delivery, polled_parts
 from reznet_ws.grants import GRANT_EVENT, Grant, grant
@@ -23,8 +27,10 @@ from reznet_ws.inbound import (
     INVALID_DATA,
     MAX_ATTACHMENTS,
     POLICY_VIOLATION,
+    MalformedPacket,
+    check_event,
+    count_attachments,
     is_engineio_packet,
-    is_socketio_packet,
 )
 from reznet_ws.ledger import Ledger, Tally, apportion
 from reznet_ws.optimizer import FORMAT
@@ -32,6 +38,11 @@ from reznet_ws.outbox import Outbox
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Stats
 from reznet_ws.wire import SCOPE_KEY, CountingTransport, WebSocketProtocol, find_connection, find_counter
+
+# What `broadcast` was told, past a PubSubManager that would not pass it on.
+_optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextvars.ContextVar(
+    "optimize_and_batch", default=(True, None)
+)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -53,6 +64,7 @@ class ConnectionManager:
         self._granted: dict[str, set[str]] = {}
         self._connections: dict[str, WebSocketProtocol] = {}
         self._uncounted: set[str] = set()
+        self._attachments_due: dict[str, int] = {}
         self._stats = Stats(self._delivery.ledger)
         self._hook()
 
@@ -72,6 +84,11 @@ class ConnectionManager:
         """The bytes by event name."""
         return self._delivery.ledger
 
+    @property
+    def active_connections(self) -> int:
+        """Open connections; engineio keeps those that are over until it next looks after its clients."""
+        return sum(not socket.closed for socket in self.sio.eio.sockets.values())
+
     async def broadcast(
         self,
         event: str,
@@ -86,15 +103,18 @@ class ConnectionManager:
         """Send an event to a room, or to everybody.
 
         `optimize=False` sends it as it is also to clients of format 2; `batch` says whether it may wait for others,
-        None leaves that to the settings. Raises: PayloadError, and then nothing was sent.
+        None leaves that to the settings. Other servers behind a PubSubManager go by their own settings.
+        Raises: PayloadError, and then nothing was sent.
         """
-        self._emit(event, data, namespace, room, skip_sid, None, optimize=optimize, batch=batch)
+        with _options(optimize, batch):
+            await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:
         """Send an event to every connection of a user, named with `identify`, or to one `sid`, at once."""
         rooms = self.sio.manager.rooms.get(namespace, {})
         room = user if user in rooms.get(None, {}) else _user_room(user)
-        self._emit(event, data, namespace, room, None, None, optimize=optimize, batch=False)
+        with _options(optimize, False):
+            await self.sio.manager.emit(event, data, namespace, room=room)
 
     async def identify(self, sid: str, user: str, namespace: str = "/") -> None:
         """Say which user a connection belongs to, so that `send_to_user` reaches it."""
@@ -103,7 +123,7 @@ class ConnectionManager:
     def get_stats(self) -> dict[str, Any]:
         """What `GET /api/websocket/stats` answers."""
         return self._stats.report(
-            active_connections=len(self.sio.eio.sockets), uncounted_connections=len(self._uncounted)
+            active_connections=self.active_connections, uncounted_connections=len(self._uncounted)
         )
 
     def reset_stats(self) -> None:
@@ -125,6 +145,8 @@ class ConnectionManager:
         self._send_packet = sio._send_packet
         sio._send_packet = self._send_packet_in_order
         eio.create_queue = Outbox
+        self._handle_event = sio._handle_event
+        sio._handle_event = self._handle_checked_event
         self._handle_request = eio.handle_request
         eio.handle_request = self._handle_counted_request
         self._on_connect = eio.handlers["connect"]
@@ -142,7 +164,14 @@ class ConnectionManager:
         return await self._on_connect(eio_sid, environ)
 
     async def _disconnected(self, eio_sid: str, reason: str) -> None:
+        self._delivery.flush([eio_sid])  # it may be the server who closes, and what it has sent before must leave
         self._delivery.discard(eio_sid)
+        socket = self.sio.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.upgraded:
+            # Ends the poll of a client that is gone, for which a server that stops would wait 45 s; behind the goodbye
+            # that engineio queues next.
+            asyncio.get_running_loop().call_soon(socket.queue.put_nowait, None)
+        self._attachments_due.pop(eio_sid, None)
         self._asked.pop(eio_sid, None)
         self._granted.pop(eio_sid, None)
         self._connections.pop(eio_sid, None)
@@ -150,18 +179,42 @@ class ConnectionManager:
         await self._on_disconnect(eio_sid, reason)
 
     async def _received(self, eio_sid: str, data: str | bytes) -> None:
+        socket = self.sio.eio.sockets.get(eio_sid)
+        if socket is None or socket.closed:  # what comes with a goodbye would join again, and for good
+            return
+        due = self._attachments_due.pop(eio_sid, 0)
+        if bool(due) != isinstance(data, bytes):
+            return await self._close(eio_sid, INVALID_DATA, f"{due} attachments were due")
+        if due > 1:
+            self._attachments_due[eio_sid] = due - 1
         waiting = self.sio._binary_packet
-        is_attachment = isinstance(data, bytes) and eio_sid in waiting
+        if due and eio_sid not in waiting:  # the client has left the namespace, or been sent away, in between
+            return
         try:
             await self._on_message(eio_sid, data)
+        except MalformedPacket as error:
+            return await self._close(eio_sid, INVALID_DATA, str(error))
         except Exception:
             # Only now, so that a good packet is decoded once.
-            if not is_attachment and not is_socketio_packet(self.sio.packet_class, data):
+            announced = None if due else count_attachments(self.sio.packet_class, cast(str, data))
+            if announced is not None:  # good, but for a namespace that the client is not in
+                await self._expect(eio_sid, announced)
+            elif not due or waiting.pop(eio_sid, None) is not None:
                 return await self._close(eio_sid, INVALID_DATA, "not a Socket.IO packet")
             raise
-        if eio_sid in waiting and waiting[eio_sid].attachment_count > MAX_ATTACHMENTS:
-            del waiting[eio_sid]
-            await self._close(eio_sid, POLICY_VIOLATION, f"more than {MAX_ATTACHMENTS} attachments")
+        if not due and eio_sid in waiting:
+            await self._expect(eio_sid, waiting[eio_sid].attachment_count or MAX_ATTACHMENTS + 1)
+
+    async def _handle_checked_event(self, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
+        check_event(data)
+        await self._handle_event(eio_sid, namespace, ack_id, data)
+
+    async def _expect(self, eio_sid: str, attachments: int) -> None:
+        if attachments > MAX_ATTACHMENTS:
+            self.sio._binary_packet.pop(eio_sid, None)
+            await self._close(eio_sid, POLICY_VIOLATION, f"a binary packet has 1 to {MAX_ATTACHMENTS} attachments")
+        elif attachments:
+            self._attachments_due[eio_sid] = attachments
 
     async def _send_packet_in_order(self, eio_sid: str, packet: Any) -> None:
         self._delivery.flush([eio_sid])
@@ -226,11 +279,12 @@ class ConnectionManager:
             self._uncounted.add(eio_sid)
 
     async def _close(self, eio_sid: str, code: int, reason: str) -> None:
-        connection = self._connections.get(eio_sid)
-        if connection is None:
-            await self.sio.eio.disconnect(eio_sid)
-        else:
-            await connection.send({"type": "websocket.close", "code": code, "reason": reason})
+        socket, connection = self.sio.eio.sockets[eio_sid], self._connections.get(eio_sid)
+        if connection is not None:
+            with contextlib.suppress(ClientDisconnected):
+                await connection.send({"type": "websocket.close", "code": code, "reason": reason})
+        # Not engineio's `disconnect`: that waits until the client has fetched what it is owed, which it may never do.
+        await socket.close(wait=False, abort=connection is not None, reason=self.sio.eio.reason.TRANSPORT_ERROR)
 
     # The way out
 
@@ -242,10 +296,8 @@ class ConnectionManager:
         room: Hashable,
         skip_sid: Any,
         callback: Callable[..., Any] | None,
-        *,
-        optimize: bool = True,
-        batch: bool | None = None,
     ) -> None:
+        optimize, batch = _optimize_and_batch.get()
         args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         plain_to: list[str] = []
         short_to: list[str] = []
@@ -288,6 +340,15 @@ class _OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         self.reznet._emit(event, data, namespace, to or room, skip_sid, callback)
+
+
+@contextlib.contextmanager
+def _options(optimize: bool, batch: bool | None) -> Iterator[None]:
+    token = _optimize_and_batch.set((optimize, batch))
+    try:
+        yield
+    finally:
+        _optimize_and_batch.reset(token)
 
 
 def _user_room(user: str) -> str:

@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 
 START_TIMEOUT_S = 15
 STOP_TIMEOUT_S = 15
+# What requests under way may take when the server stops.
+GRACE_S = 5
 
 
 def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
@@ -51,7 +53,7 @@ class ServerThread:
         self._socket = listen(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self._stopping = stopping
-        self._server = uvicorn.Server(uvicorn_config(app, log_config=None, access_log=False, lifespan="off"))
+        self._server = uvicorn.Server(_quiet_config(app))
         self._ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name=f"reznet-server-{self.port}", daemon=True)
         self._thread.start()
@@ -80,11 +82,16 @@ class ServerThread:
         return self.submit(run()).result(timeout_s)
 
     def stop(self) -> None:
-        """Close the connections, stop listening and end the thread; doing it twice does nothing."""
+        """Close the connections, stop listening and end the thread; doing it twice does nothing.
+
+        Raises: TimeoutError where the application holds the thread.
+        """
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # the loop may have closed by itself
                 self._loop.call_soon_threadsafe(self._begin_stop)
             self._thread.join(STOP_TIMEOUT_S)
+            if self._thread.is_alive():
+                raise TimeoutError(f"the server on port {self.port} has not stopped in {STOP_TIMEOUT_S} s")
 
     def _begin_stop(self) -> None:
         self._stop_requested.set()
@@ -112,6 +119,10 @@ class ServerThread:
         finally:
             self._server.should_exit = True
             await serving
+
+
+def _quiet_config(app: Any) -> uvicorn.Config:
+    return uvicorn_config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
+import traitlets
 from plotly.subplots import make_subplots
 
 from reznet_ws.lab.measurement import LAYERS, Measurement
@@ -39,11 +40,28 @@ SPAN_S = 48
 HEIGHT_PX = 620
 # A rate over less would show single plans of 20 KB to each of 100 users.
 _RATE_SPAN_S = 2.0
+_LEAST_RATE_SPAN_S = 0.8
 # Where a row's figures stand, beside bars that end at 100 %.
 _FIGURES_AT_PERCENT = 104
 
 # When, kB/s without a layer, kB/s on the wire, p50 and p95 in ms; None breaks a line.
 _Point = tuple[float, float | None, float | None, float | None, float | None]
+
+
+class _OneWayFigure(go.FigureWidget):  # type: ignore[misc]
+    """A figure that takes nothing back from the page.
+
+    After each update the page reports what it made of the figure, and `FigureWidget` then drops what it takes for the
+    page's own: with updates a few times a second it drops our categories (plotly 7.1, `basewidget.py`).
+    """
+
+    @traitlets.observe("_js2py_traceDeltas")
+    def _handler_js2py_traceDeltas(self, _change: Any) -> None:
+        self._trace_edit_in_process = False
+
+    @traitlets.observe("_js2py_layoutDelta")
+    def _handler_js2py_layoutDelta(self, _change: Any) -> None:
+        self._layout_edit_in_process = False
 
 
 class Charts:
@@ -55,7 +73,7 @@ class Charts:
             maxlen=MAX_POINTS
         )
         self._rates = _Rates()
-        self.figure = figure if figure is not None else go.FigureWidget(_empty_figure())
+        self.figure = figure if figure is not None else _OneWayFigure(_empty_figure())
         self._traces = {trace.name: trace for trace in self.figure.data}
         self._draw_bars(None)
         self._draw_lines(0.0)
@@ -68,7 +86,7 @@ class Charts:
     def add(self, now_s: float, measurement: Measurement) -> None:
         """Draw one more measurement, and the bars anew."""
         wire, off = self._rates.add(measurement)
-        self._points.append((now_s, off / 1000, wire / 1000, measurement.recent_p50_ms, measurement.recent_p95_ms))
+        self._points.append((now_s, off, wire, measurement.recent_p50_ms, measurement.recent_p95_ms))
         with self.figure.batch_update():
             self._draw_lines(now_s)
             self._draw_bars(measurement)
@@ -105,14 +123,14 @@ class Charts:
 
 
 class _Rates:
-    """Bytes a second over the last `_RATE_SPAN_S`, across resets."""
+    """kB a second over the last `_RATE_SPAN_S`, across resets."""
 
     def __init__(self) -> None:
         self._steps: deque[tuple[float, int, int]] = deque(maxlen=MAX_POINTS)
         self._before = (0.0, 0, 0)
 
-    def add(self, measurement: Measurement) -> tuple[float, float]:
-        """On the wire, and what `off` would have sent."""
+    def add(self, measurement: Measurement) -> tuple[float | None, float | None]:
+        """On the wire, and what `off` would have sent; None while too little time has passed to tell."""
         now = (measurement.seconds, measurement.wire_bytes, measurement.off_bytes)
         # Counted from nothing again, if there was a reset in between.
         before = self._before if now[0] >= self._before[0] and now[2] >= self._before[2] else (0.0, 0, 0)
@@ -121,7 +139,9 @@ class _Rates:
         while len(self._steps) > 1 and sum(step[0] for step in self._steps) - self._steps[0][0] >= _RATE_SPAN_S:
             self._steps.popleft()
         seconds, wire, off = (sum(column) for column in zip(*self._steps, strict=True))
-        return (wire / seconds, off / seconds) if seconds else (0.0, 0.0)
+        if seconds < _LEAST_RATE_SPAN_S:
+            return None, None
+        return wire / seconds / 1000, off / seconds / 1000
 
 
 def _per_delivery(row: Any) -> tuple[float, float]:
@@ -239,7 +259,7 @@ def _style(figure: Any) -> None:
     figure.update_xaxes(range=[-SPAN_S, 0], title={"text": "seconds ago", "font": {"size": 11}, "standoff": 4}, row=1)
     ticks = {"tickvals": [-45, -30, -15, 0], "ticktext": ["45", "30", "15", "now"]}
     figure.update_xaxes(**ticks, zeroline=False, row=1)
-    figure.update_yaxes(rangemode="tozero", row=1)
+    figure.update_yaxes(rangemode="tozero", exponentformat="none", separatethousands=True, row=1)
     # An axis that first sees no bars would take its categories for numbers.
     for column, categories in ((1, EVENTS), (2, LAYERS)):
         figure.update_yaxes(

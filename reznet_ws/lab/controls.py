@@ -29,7 +29,7 @@ STYLE = """
 .reznet-controls .widget-checkbox, .reznet-controls .widget-slider, .reznet-controls .widget-dropdown,
 .reznet-controls .reznet-label { height: auto; min-height: 24px; margin: 0; align-items: center; }
 .reznet-controls .reznet-label { display: flex; }
-.reznet-controls .reznet-label .widget-html-content { line-height: 1.15; font-size: 12px; }
+.reznet-controls .reznet-label .widget-html-content { align-self: center; line-height: 1.15; font-size: 12px; }
 .reznet-controls .widget-readout { min-width: 60px; height: auto; line-height: 1.15; margin: 0; padding: 0;
   font-size: 12px; text-align: right; }
 .reznet-controls .slider-container { margin: 0 9px; }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import gzip
 import http.client
 import itertools
 import json
@@ -29,6 +30,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import socketio
+from engineio.packet import Packet
+from engineio.payload import Payload
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -41,7 +44,7 @@ from websockets.uri import parse_uri
 from reznet_ws.fields import FIELD_MAP, TIMESTAMPS, abbreviate, ms_from_iso
 from reznet_ws.lab.ablation import replay
 from reznet_ws.lab.frames import split_frames
-from reznet_ws.lab.journey import Event
+from reznet_ws.lab.journey import Event, engineio_packets
 from reznet_ws.optimizer import FORMAT
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
@@ -332,6 +335,13 @@ def poll_once(server: StockServer, events: Sequence[Event]) -> Poll:
         server.emit(events)
         encoding, body = _ask(connection, "GET", path, headers={"Accept-Encoding": "gzip"})
         return Poll(encoding, len(body))
+
+
+def polled_bytes(events: Iterable[Event], settings: Settings, *, http_gzip: bool = False) -> int:
+    """The body of one response of long-polling, where bytes travel as base64. Source: engine.io-protocol 4."""
+    parts = [part for event in events for part in engineio_packets([event], settings)]
+    body = Payload([Packet(encoded_packet=part) for part in parts]).encode().encode()
+    return len(gzip.compress(body, mtime=0)) if http_gzip else len(body)
 
 
 def _ask(

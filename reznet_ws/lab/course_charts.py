@@ -83,7 +83,7 @@ def draw_bars(
     figure.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
     figure.update_xaxes(title={"text": unit, "standoff": 6}, range=_range(values.values(), limit))
     if limit is not None:
-        _mark_limit(figure, limit)
+        _mark_limit(figure, limit, upright=True)
     _style(figure, title, counted, plot_px=20 + 34 * len(values), has_legend=False)
     rows = [[name, _say(value, digits)] for name, value in values.items()]
     return Picture(figure, _text_table(["", unit], rows))
@@ -128,7 +128,7 @@ def draw_groups(
     lows = [min(group.values()) for group in groups.values()]
     figure.update_yaxes(title={"text": unit, "standoff": 8}, range=_range([*totals, *lows], limit))
     if limit is not None:
-        _mark_limit(figure, limit, across=False)
+        _mark_limit(figure, limit)
     _style(figure, title, counted, plot_px=290, has_legend=len(names) > 1)
     rows = [[group, *(_say(values[name], digits) for name in names)] for group, values in groups.items()]
     return Picture(figure, _text_table([unit, *names], rows))
@@ -145,14 +145,15 @@ def draw_lines(
     digits: int = 0,
     log_x: bool = False,
     log_y: bool = False,
+    limit: tuple[float, str] | None = None,
     band: tuple[float, float, str] | None = None,
     marks: Mapping[str, float] | None = None,
     points: Mapping[str, tuple[float, float]] | None = None,
 ) -> Picture:
     """A curve for each series, told apart by colour, dash and symbol.
 
-    Shape: series -> (x, y) in order. `band` shades what lies between two heights, `marks` are upright lines at an x,
-    `points` are single points with their names.
+    Shape: series -> (x, y) in order. `limit` is a line across at a height, `band` shades what lies between two, `marks`
+    are upright lines at an x, `points` are single points with their names.
     """
     figure = go.Figure()
     for number, (name, line) in enumerate(lines.items()):
@@ -171,12 +172,14 @@ def draw_lines(
         _scale(figure.update_xaxes, [x for line in lines.values() for x, _ in line])
     if log_y:
         _scale(figure.update_yaxes, [y for line in lines.values() for _, y in line])
+    if limit is not None:
+        _mark_limit(figure, limit, is_below=True, log=log_y)
     if band is not None:
-        _shade(figure, band)
+        _shade(figure, band, log_y)
     for name, x in (marks or {}).items():
         _mark(figure, name, x, log_x)
-    for name, (x, y) in (points or {}).items():
-        _point_out(figure, name, _at(x, log_x), _at(y, log_y))
+    for number, (name, (x, y)) in enumerate((points or {}).items()):
+        _point_out(figure, name, _at(x, log_x), _at(y, log_y), is_below=number % 2 == 1)
     _style(figure, title, counted, plot_px=320, has_legend=len(lines) > 1)
     xs = sorted({x for line in lines.values() for x, _ in line})
     found = [dict(line) for line in lines.values()]
@@ -291,11 +294,20 @@ def _scale(update: Any, values: Sequence[float]) -> None:
     update(type="log", tickvals=shown, ticktext=[f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in shown])
 
 
-def _shade(figure: Any, band: tuple[float, float, str]) -> None:
+def _shade(figure: Any, band: tuple[float, float, str], log_y: bool) -> None:
     low, high, label = band
-    figure.add_hrect(y0=low, y1=high, fillcolor=_BAND, line_width=0, layer="below")
+    figure.add_shape(
+        type="rect", x0=0, x1=1, xref="paper", y0=low, y1=high, fillcolor=_BAND, line={"width": 0}, layer="below"
+    )
     figure.add_annotation(
-        text=label, x=1, xref="paper", xanchor="right", y=high, yanchor="bottom", showarrow=False, font={"size": 11}
+        text=label,
+        x=1,
+        xref="paper",
+        xanchor="right",
+        y=_at(high, log_y),
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 11},
     )
 
 
@@ -315,19 +327,27 @@ def _mark(figure: Any, name: str, x: float, log_x: bool) -> None:
     )
 
 
-def _mark_limit(figure: Any, limit: tuple[float, str], *, across: bool = True) -> None:
+def _mark_limit(
+    figure: Any, limit: tuple[float, str], *, upright: bool = False, is_below: bool = False, log: bool = False
+) -> None:
     at, label = limit
     line = {"color": COLOURS["limit"], "width": 1.5, "dash": "dash"}
-    font = {"size": 11, "color": COLOURS["limit"]}
-    if across:
-        figure.add_vline(x=at, line=line, annotation={"text": label, "font": font}, annotation_position="bottom right")
+    text = {"text": label, "showarrow": False, "font": {"size": 11, "color": COLOURS["limit"]}}
+    if upright:
+        figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line=line)
+        figure.add_annotation(x=at, y=0, yref="paper", xanchor="left", yanchor="bottom", **text)
     else:
-        figure.add_hline(y=at, line=line, annotation={"text": label, "font": font}, annotation_position="top right")
+        figure.add_shape(type="line", y0=at, y1=at, x0=0, x1=1, xref="paper", line=line)
+        figure.add_annotation(
+            y=_at(at, log), x=1, xref="paper", xanchor="right", yanchor="top" if is_below else "bottom", **text
+        )
 
 
-def _point_out(figure: Any, name: str, x: float, y: float) -> None:
+def _point_out(figure: Any, name: str, x: float, y: float, *, is_below: bool) -> None:
+    """A name with an arrow; neighbours take turns, so that their names stand apart."""
+    place = {"ax": 26, "ay": 36 if is_below else -36}
     figure.add_annotation(
-        text=name, x=x, y=y, ax=34, ay=-34, arrowcolor=OFF_COLOUR, arrowwidth=1.2, arrowhead=2, font={"size": 12}
+        text=name, x=x, y=y, arrowcolor=OFF_COLOUR, arrowwidth=1.2, arrowhead=2, font={"size": 12}, **place
     )
 
 

@@ -45,7 +45,8 @@ class TrafficControls:
         for _, what, widget in rows:
             widget.observe(lambda _, what=what: None if self._quiet else changed(what), "value")
         self.box = widgets.VBox(
-            [labelled(text, widget) for text, _, widget in rows], layout=widgets.Layout(margin="10px 0 0")
+            [labelled(text, widget) for text, _, widget in rows],
+            layout=widgets.Layout(margin="12px 0 0", padding="0 0 0 12px"),
         )
 
     def show(self, users: int, rate_per_s: float, mix: str, stock_share: float) -> None:

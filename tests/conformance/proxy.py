@@ -19,9 +19,7 @@ class Proxy:
     connections: int = 0
     pumps: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_from_server: bool
-    ) -> None:
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_from_server: bool) -> None:
         """Pass bytes on until the sender ends, then tell the receiver that they end; the way back stays open."""
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65_536):

@@ -27,6 +27,7 @@ from conformance.harness import (
     Client,
     Event,
     ThreadSite,
+    connected,
     end_polls,
     new_sio,
 )
@@ -502,21 +503,6 @@ async def open_web_site(settings: Settings | None = None, port: int = 0) -> Asyn
 
 
 @contextlib.asynccontextmanager
-async def joined_from_python(url: str) -> AsyncIterator[list[Client]]:
-    """python-socketio's client, of each kind that the harness has."""
-    clients = [Client(kind) for kind in KINDS]
-    try:
-        await asyncio.gather(*(client.connect(url) for client in clients))
-        for client in clients:
-            if client.kind.query:
-                await client.got("connection_established")
-        yield clients
-    finally:
-        for client in clients:
-            await client.sio.eio.disconnect(abort=True)
-
-
-@contextlib.asynccontextmanager
 async def joined(
     site: ThreadSite, hosts: Sequence[Node | Page], kinds: Sequence[Kind]
 ) -> AsyncIterator[list[JsClient]]:
@@ -588,7 +574,7 @@ async def test_everybody_in_one_room_gets_every_event_once_in_order_and_as_it_wa
     async with (
         open_web_site(settings) as site,
         joined(site, [node, page], ALL_KINDS) as js_clients,
-        joined_from_python(site.url) as python_clients,
+        connected(site.url, *KINDS) as python_clients,
     ):
         await site.count_members(ROOM, len(js_clients) + len(python_clients))
         expected = await emit_script(site)

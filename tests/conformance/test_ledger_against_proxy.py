@@ -37,14 +37,15 @@ from reznet_ws.settings import Settings
 from reznet_ws.workload import generate
 
 LAYERS = ("abbreviate", "utf8", "deflate", "gzip", "batch")
-SUBSETS = [
-    subset for size in range(len(LAYERS) + 1) for subset in itertools.combinations(LAYERS, size)
-]
+SUBSETS = [subset for size in range(len(LAYERS) + 1) for subset in itertools.combinations(LAYERS, size)]
 
 # Russian and Chinese too, and a plan of 24 KB.
 CHAT = [(message.event, message.data) for message in itertools.islice(generate(3, 20, "unicode"), 60)]
 ODD: list[tuple[str, Any]] = [
-    ("picture", {"name": "a", "created_at": "2025-10-25T12:00:00.000Z", "bytes": bytes(range(256)), "more": [b"", b"x"]}),
+    (
+        "picture",
+        {"name": "a", "created_at": "2025-10-25T12:00:00.000Z", "bytes": bytes(range(256)), "more": [b"", b"x"]},
+    ),
     ("several", ({"content": "one"}, 2, None, "vier")),
     ("nothing", None),
     ("marked", {"_v": 2, "gz": "not ours", "~c": 1, "c": "~", "content": {"ts": 3}}),

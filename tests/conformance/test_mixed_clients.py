@@ -49,7 +49,7 @@ PAYLOADS: list[Any] = [
     {"picture": b"\x00\x01\xff" * 50, "thumbnails": [b"", b"\x00"], "content": "with bytes"},
     b"bytes alone",
     {"_placeholder": True, "num": "a lookalike"},
-    {"content": "Привет, 世界 😀  \x00 \"\\"},
+    {"content": 'Привет, 世界 😀  \x00 "\\'},
     {"content": "a lone surrogate \ud83d"},
     {"content": "x" * 3000, "tasks": [{"order": n, "depends_on": [n - 1], "status": "open"} for n in range(400)]},
     ["content", {"content": "c"}, [[]]],
@@ -579,7 +579,9 @@ async def a_session_over_polling(site: Site) -> list[tuple[int, str, bytes]]:
     return responses
 
 
-@pytest.mark.parametrize("settings", [Settings.off(), Settings(utf8=False), Settings.seed()], ids=["off", "all", "seed"])
+@pytest.mark.parametrize(
+    "settings", [Settings.off(), Settings(utf8=False), Settings.seed()], ids=["off", "all", "seed"]
+)
 async def test_over_long_polling_too(settings: Settings) -> None:
     async with open_site(settings, date_header=False) as site:
         ours = await a_session_over_polling(site)
