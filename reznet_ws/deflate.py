@@ -68,6 +68,8 @@ class AdjustableDeflate(PerMessageDeflate):
                 and not self.local_no_context_takeover
                 and settings.deflate_window_bits <= self.local_max_window_bits
             )
+            if can_share:
+                self._kept = None  # what others compress will pass it by
             self._shared = Figures(settings.deflate_window_bits, settings.deflate_mem_level) if can_share else None
         return self._shared
 
@@ -76,9 +78,8 @@ class AdjustableDeflate(PerMessageDeflate):
         settings = self._holder.settings
         if frame.opcode in CTRL_OPCODES or not settings.deflate:
             return frame
-        if self.shared_figures() is not None:  # compressed by `SharedFrame`, if at all
-            self._kept = None
-            return frame
+        if self.shared_figures() is not None:
+            return frame  # `SharedFrame` compresses, if at all
         takeover = settings.deflate_takeover and not self.local_no_context_takeover
         if not takeover and len(frame.data) < settings.deflate_threshold_bytes:
             return frame
