@@ -20,6 +20,7 @@ from websockets.frames import CTRL_OPCODES, Frame
 from websockets.typing import ExtensionParameter
 
 from reznet_ws.settings import Settings
+from reznet_ws.window import Figures, Inflater
 
 # What a sync flush ends with and RFC 7692 section 7.2.1 cuts off.
 _TAIL_BYTES = 4
@@ -50,22 +51,45 @@ class AdjustableDeflate(PerMessageDeflate):
         )
         self.local_no_context_takeover = negotiated.local_no_context_takeover
         self._holder = holder
-        self._kept: tuple[tuple[int, int], zlib._Compress] | None = None
+        self._kept: tuple[Figures, zlib._Compress] | None = None
+        self.inflater = Inflater()
+        self._seen: Settings | None = None
+        self._shared: Figures | None = None
+
+    def shared_figures(self) -> Figures | None:
+        """The figures of the window that this connection can share at this moment, None if it cannot."""
+        settings = self._holder.settings
+        if settings is not self._seen:  # asked for each message, and the settings hardly ever change
+            self._seen = settings
+            can_share = (
+                settings.deflate
+                and settings.deflate_shared
+                and settings.deflate_takeover
+                and not self.local_no_context_takeover
+                and settings.deflate_window_bits <= self.local_max_window_bits
+            )
+            if can_share:
+                self._kept = None  # what others compress will pass it by
+            self._shared = Figures(settings.deflate_window_bits, settings.deflate_mem_level) if can_share else None
+        return self._shared
 
     def encode(self, frame: Frame) -> Frame:
-        """Compress a data frame, or leave it as it is (RSV1 clear), as the settings say at this moment."""
+        """Compress a data frame for this connection alone, or leave it as it is (RSV1 clear), as the settings say."""
         settings = self._holder.settings
         if frame.opcode in CTRL_OPCODES or not settings.deflate:
             return frame
+        if self.shared_figures() is not None:
+            return frame  # `SharedFrame` compresses, if at all
         takeover = settings.deflate_takeover and not self.local_no_context_takeover
         if not takeover and len(frame.data) < settings.deflate_threshold_bytes:
             return frame
-        figures = (min(settings.deflate_window_bits, self.local_max_window_bits), settings.deflate_mem_level)
+        figures = Figures(min(settings.deflate_window_bits, self.local_max_window_bits), settings.deflate_mem_level)
         if takeover and self._kept is not None and self._kept[0] == figures:
             deflater = self._kept[1]
         else:
-            deflater = zlib.compressobj(wbits=-figures[0], memLevel=figures[1])
+            deflater = figures.deflater()
         self._kept = (figures, deflater) if takeover else None
+        self.inflater.window = None
         data = deflater.compress(frame.data) + deflater.flush(zlib.Z_SYNC_FLUSH)
         return Frame(frame.opcode, data[:-_TAIL_BYTES], frame.fin, rsv1=True)
 

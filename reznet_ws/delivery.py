@@ -26,9 +26,10 @@ from reznet_ws.batcher import MessageBatcher
 from reznet_ws.fields import PayloadError
 from reznet_ws.ledger import Ledger, Share, Tally
 from reznet_ws.optimizer import Payload, PayloadOptimizer
+from reznet_ws.outbox import Outbox
 from reznet_ws.packets import Message, Packet, event_packet, pack
 from reznet_ws.settings import Settings
-from reznet_ws.wire import TalliedBytes, TalliedText
+from reznet_ws.wire import Tallied, TalliedBytes, TalliedText, share
 
 logger = logging.getLogger("reznet_ws")
 
@@ -43,26 +44,33 @@ class SharedPacket(eio_packet.Packet):  # type: ignore[misc]
     share breaks one or the other (`packet.py`, `encode_cache`); this keeps both apart.
     """
 
-    def __init__(self, data: str | bytes, tally: Tally) -> None:
+    def __init__(self, data: str | bytes, tally: Tally, *, must_stay_clear: bool = False) -> None:
         super().__init__(eio_packet.MESSAGE, data)
         self._tally = tally
-        self._direct: TalliedText | TalliedBytes | None = None
+        self._must_stay_clear = must_stay_clear
+        self._direct: Tallied | None = None
         self._base64: str | None = None
 
-    def encode(self, b64: bool = False) -> str | bytes:
-        """What goes into a WebSocket frame, or with `b64` into a long-polling response."""
+    @property
+    def direct(self) -> Tallied:
+        """What goes into a WebSocket frame."""
         if self._direct is None:
             if isinstance(self.data, str):
                 self._direct = TalliedText(f"{eio_packet.MESSAGE}{self.data}", self._tally)
             else:
                 self._direct = TalliedBytes(self.data, self._tally)
+            self._direct.frame.must_stay_clear = self._must_stay_clear
+        return self._direct
+
+    def encode(self, b64: bool = False) -> str | bytes:
+        """What goes into a WebSocket frame, or with `b64` into a long-polling response."""
+        direct = self.direct
         if not b64:
-            return self._direct
+            return direct
         if self._base64 is None:
-            direct = self._direct
             self._base64 = str(direct) if isinstance(direct, str) else "b" + base64.b64encode(direct).decode()
-        size = len(self._direct.utf8) if isinstance(self._direct, TalliedText) else len(self._base64)
-        polled_parts.get([]).append((self._tally, size, self._direct.first))
+        size = len(direct.frame.data) if isinstance(direct, TalliedText) else len(self._base64)
+        polled_parts.get([]).append((self._tally, size, direct.first))
         return self._base64
 
 
@@ -197,15 +205,30 @@ class Delivery:
     def _wrap(self, packet: Packet, shares: Sequence[Share]) -> list[SharedPacket]:
         tally = Tally(self.ledger, shares)
         parts: list[str | bytes] = [packet.text, *packet.attachments]
-        return [SharedPacket(part, tally) for part in parts]
+        secret = any(share.event in self.settings.never_compress for share in shares)
+        return [SharedPacket(part, tally, must_stay_clear=secret) for part in parts]
 
     def _post(self, receivers: Iterable[str], packets: Sequence[SharedPacket]) -> None:
         sockets = self._eio.sockets
-        for receiver in receivers:
-            socket = sockets.get(receiver)
-            if socket is not None and not socket.closed:
-                for packet in packets:
-                    socket.queue.put_nowait(packet)
+        outboxes: list[Outbox] = [
+            socket.queue
+            for receiver in receivers
+            if (socket := sockets.get(receiver)) is not None and not socket.closed
+        ]
+        for packet in packets:
+            direct, queued = [], []
+            for outbox in outboxes:
+                connection = outbox.direct
+                if connection is None:
+                    queued.append(outbox)
+                else:
+                    direct.append(connection)
+            data = packet.direct
+            share(data.frame, direct)
+            for connection in direct:
+                connection.write(data)
+            for outbox in queued:
+                outbox.put_nowait(packet)
 
     def _log(self, event: str, before: Sequence[Payload], after: Sequence[Payload]) -> None:
         plain_bytes = sum(payload.plain_bytes for payload in before)

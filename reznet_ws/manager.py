@@ -35,6 +35,7 @@ from reznet_ws.inbound import (
 )
 from reznet_ws.ledger import Ledger, Tally, apportion
 from reznet_ws.optimizer import FORMAT
+from reznet_ws.outbox import Outbox
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Stats
 from reznet_ws.wire import SCOPE_KEY, CountingTransport, WebSocketProtocol, find_connection, find_counter
@@ -146,6 +147,7 @@ class ConnectionManager:
         sio._send_packet = self._send_packet_in_order
         self._handle_event, self._handle_ack = sio._handle_event, sio._handle_ack
         sio._handle_event, sio._handle_ack = self._handle_checked_event, self._handle_checked_ack
+        eio.create_queue = Outbox
         self._handle_request = eio.handle_request
         eio.handle_request = self._handle_counted_request
         self._on_connect = eio.handlers["connect"]
@@ -275,6 +277,8 @@ class ConnectionManager:
         owner = scope.get("extensions", {}).get(SCOPE_KEY)
         if isinstance(owner, WebSocketProtocol):
             self._connections[eio_sid] = owner
+            socket = self.sio.eio.sockets[eio_sid]
+            socket.queue.connect(owner, socket)
         if isinstance(owner, (WebSocketProtocol, CountingTransport)):
             self._uncounted.discard(eio_sid)
         else:

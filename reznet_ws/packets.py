@@ -35,7 +35,12 @@ class Message:
         A client's parser takes ten attachments in all (socket.io-parser 4.2, `maxAttachments`), so a batch has none.
         """
         sizes = [payload.gzipped_bytes for payload in self.payloads if payload.text is not None]
-        return len(self.payloads) <= 1 and len(sizes) == len(self.payloads) and sum(sizes) <= settings.batch_max_bytes
+        return (
+            len(self.payloads) <= 1
+            and len(sizes) == len(self.payloads)
+            and sum(sizes) <= settings.batch_max_bytes
+            and self.event not in settings.never_compress  # or all that travels with it would stay uncompressed
+        )
 
 
 @dataclass(frozen=True, slots=True)

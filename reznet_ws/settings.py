@@ -23,6 +23,10 @@ def _figure(default: float, low: float, high: float, label: str, unit: str = "")
     return field(default=default, metadata={"label": label, "low": low, "high": high, "unit": unit})
 
 
+def _names(default: frozenset[str], label: str) -> Any:
+    return field(default=default, metadata={"label": label})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What each layer does; the defaults are what measured best.
@@ -47,6 +51,11 @@ class Settings:
     # can change while clients are connected.
     deflate_adjustable: bool = _switch(False, "figures may change for running connections")
 
+    # Layer 5: who is sent the same shares one compressor, instead of one for each connection.
+    deflate_shared: bool = _switch(True, "one window for all who are sent the same")
+    # Tokens and other secrets: compressed together with text that somebody else can choose, their size would tell.
+    never_compress: frozenset[str] = _names(frozenset(), "events that are never compressed")
+
     # Layer 3. gzip in front of permessage-deflate costs bytes: deflate cannot find what repeats between messages.
     gzip: bool = _switch(False, "gzip large payloads")
     gzip_threshold_bytes: int = _figure(10_240, 0, 1_048_576, "threshold", "bytes")
@@ -58,9 +67,8 @@ class Settings:
     batch_window_ms: float = _figure(50, 1, 1000, "window", "ms")
     batch_max_messages: int = _figure(10, 1, 1000, "messages per batch")
     batch_max_bytes: int = _figure(2048, 0, 1_048_576, "largest message that waits", "bytes")
-    batch_events: frozenset[str] = field(
-        default=frozenset({"agent_status", "message_stream", "user_typing"}),
-        metadata={"label": "events that may wait"},
+    batch_events: frozenset[str] = _names(
+        frozenset({"agent_status", "message_stream", "user_typing"}), "events that may wait"
     )
 
     log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
@@ -80,7 +88,7 @@ class Settings:
     @classmethod
     def off(cls) -> Self:
         """No layer at all: the baseline of the requirement's 40 %."""
-        return cls(abbreviate=False, utf8=False, deflate=False, gzip=False, batch=False)
+        return cls(abbreviate=False, utf8=False, deflate=False, deflate_shared=False, gzip=False, batch=False)
 
     @classmethod
     def stock(cls) -> Self:
@@ -115,7 +123,7 @@ class Settings:
 
 def _check(item: dataclasses.Field[Any], value: Any) -> None:
     name, meta = item.name, item.metadata
-    if name == "batch_events":
+    if item.type == "frozenset[str]":
         if not isinstance(value, frozenset) or not all(isinstance(event, str) for event in value):
             raise SettingsError(f"{name}: {value!r} is not a frozenset of event names")
     elif "low" not in meta:

@@ -13,33 +13,35 @@ transport object; `on_message_begin` makes the scope) and websockets 17.4 (`Serv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 
-from reznet_ws.deflate import AdjustableDeflateFactory, HasSettings
+from reznet_ws.deflate import AdjustableDeflate, AdjustableDeflateFactory, HasSettings
 from reznet_ws.ledger import Ledger, Tally, payload_bytes
+from reznet_ws.window import SharedFrame, build_frame
 
 SCOPE_KEY = "reznet_ws"
 _EXTENSIONS_HEADER = "Sec-WebSocket-Extensions"
 
 
 class TalliedText(str):
-    """Text of a packet that many connections send: encoded once, with the tally of its copies."""
+    """Text of a packet that many connections send: framed once in each way, with the tally of its copies."""
 
-    utf8: bytes
+    frame: SharedFrame
     tally: Tally
     first = True
 
     def __new__(cls, text: str, tally: Tally) -> TalliedText:
         """Text that begins a packet."""
         self = super().__new__(cls, text)
-        self.utf8 = text.encode()
+        self.frame = SharedFrame(Opcode.TEXT, text.encode())
         self.tally = tally
         return self
 
@@ -47,14 +49,19 @@ class TalliedText(str):
 class TalliedBytes(bytes):
     """An attachment, with the tally of its packet."""
 
+    frame: SharedFrame
     tally: Tally
     first = False
 
     def __new__(cls, data: bytes, tally: Tally) -> TalliedBytes:
         """Bytes that follow the text of their packet."""
         self = super().__new__(cls, data)
+        self.frame = SharedFrame(Opcode.BINARY, data)
         self.tally = tally
         return self
+
+
+Tallied = TalliedText | TalliedBytes
 
 
 class CountingTransport:
@@ -93,6 +100,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """For uvicorn's `ws=`: permessage-deflate under control, every byte counted."""
 
     transport: Any
+    # Told after each message that the application sent through ASGI has been written.
+    on_sent: Callable[[], None] | None = None
+    # What was negotiated; None without permessage-deflate.
+    deflate: AdjustableDeflate | None = None
 
     def handle_connect(self, event: Request) -> None:
         """Hand this connection to the application in the scope."""
@@ -111,6 +122,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.max_message_size = max_message_bytes
         self.conn.available_extensions = [AdjustableDeflateFactory(holder)]
         answer, self.conn.extensions = self.conn.process_extensions(self.request.headers)
+        self.deflate = cast(AdjustableDeflate, self.conn.extensions[0]) if self.conn.extensions else None
         headers = self.response.headers
         if _EXTENSIONS_HEADER in headers:
             del headers[_EXTENSIONS_HEADER]
@@ -118,38 +130,70 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             headers[_EXTENSIONS_HEADER] = answer
 
     @property
-    def deflates(self) -> bool:
-        """Whether permessage-deflate was negotiated."""
-        return bool(self.conn.extensions)
+    def can_write(self) -> bool:
+        """Whether a message would go straight to the socket."""
+        return self._is_open and self.writable.is_set() and not self.disconnected and self.conn.state is State.OPEN
 
     async def send(self, message: Any) -> None:
-        """Write one message; text that many connections send is encoded and counted with its tally."""
+        """Write one message; one that many connections send is framed and counted with its tally."""
         if message["type"] != "websocket.send" or not self._is_open:
             return await super().send(message)
         await self.writable.wait()
         if self.disconnected or not self._is_open:
             raise ClientDisconnected
         data = message.get("bytes")
-        try:
-            self._write(message["text"] if data is None else data)
-        except InvalidState:
-            raise ClientDisconnected from None
+        data = message["text"] if data is None else data
+        if self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        self.write(data)
+        if self.on_sent is not None:
+            self.on_sent()
+
+    def write(self, data: str | bytes) -> None:
+        """Write one message at once; `can_write` must hold."""
+        if isinstance(data, (TalliedText, TalliedBytes)):
+            wire = self._framed(data.frame)
+            data.tally.record(len(data.frame.data), payload_bytes(len(wire)), len(wire), first=data.first)
+        else:
+            frame = (
+                SharedFrame(Opcode.TEXT, data.encode()) if isinstance(data, str) else SharedFrame(Opcode.BINARY, data)
+            )
+            share(frame, [self])
+            wire = self._framed(frame)
+        self.transport.write(wire)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the window that others share."""
+        super().connection_lost(exc)
+        if self.deflate is not None:
+            self.deflate.inflater.window = None
 
     @property
     def _is_open(self) -> bool:
         return self.handshake_complete and not self.close_sent and self.initial_response is None
 
-    def _write(self, data: str | bytes) -> None:
-        if isinstance(data, str):
-            encoded = data.utf8 if isinstance(data, TalliedText) else data.encode()
-            self.conn.send_text(encoded)
-        else:
-            encoded = data
-            self.conn.send_binary(encoded)
-        wire = b"".join(self.conn.data_to_send())
-        self.transport.write(wire)
-        if isinstance(data, (TalliedText, TalliedBytes)):
-            data.tally.record(len(encoded), payload_bytes(len(wire)), len(wire), first=data.first)
+    def _framed(self, frame: SharedFrame) -> bytes:
+        deflate = self.deflate
+        if deflate is None or frame.must_stay_clear:
+            return frame.clear
+        if deflate.shared_figures() is not None:
+            return frame.take(deflate.inflater)
+        alone = deflate.encode(Frame(frame.opcode, frame.data))
+        return build_frame(frame.opcode, bytes(alone.data), compressed=alone.rsv1)
+
+
+def share(frame: SharedFrame, connections: Iterable[WebSocketProtocol]) -> None:
+    """Compress a message for all of some connections that can share a window, before each of them writes it."""
+    if frame.must_stay_clear:
+        return
+    inflaters, figures = [], None
+    for connection in connections:
+        deflate = connection.deflate
+        if deflate is not None and (shared := deflate.shared_figures()) is not None:
+            figures = shared
+            inflaters.append(deflate.inflater)
+    if figures is not None:
+        frame.plan(inflaters, figures)
 
 
 def find_connection(scope: MutableMapping[str, Any], send: Any) -> WebSocketProtocol | None:

@@ -132,7 +132,7 @@ class _Site:
     """One server with its settings, and one real client; many share a port."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings.replace(deflate_adjustable=True, batch_window_ms=_WINDOW_MS)
+        self.settings = settings.replace(deflate_adjustable=True, deflate_shared=False, batch_window_ms=_WINDOW_MS)
         self.sio = socketio.AsyncServer(async_mode="asgi", ping_interval=1000)
         # The greetings hold random ids: uncompressed, they never enter the window.
         self.manager = attach(self.sio, self.settings.replace(deflate=False))

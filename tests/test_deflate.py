@@ -28,7 +28,8 @@ from reznet_ws.settings import Settings
 HEADER = "Sec-WebSocket-Extensions"
 CHROMIUM = "permessage-deflate; client_max_window_bits"
 SAFARI = "permessage-deflate"
-ADJUSTABLE = Settings(deflate_adjustable=True)
+# Each connection by itself; what several share is the window's.
+ADJUSTABLE = Settings(deflate_adjustable=True, deflate_shared=False)
 TEXT = b'2["message_new",{"message_id":"abc-123","content":"Response here..."}]' * 3
 LARGE = random.Random(1).randbytes(20_000).hex().encode()
 
@@ -47,7 +48,7 @@ def _negotiate(offer: str | None, factories: Any) -> tuple[str | None, list[Any]
 
 
 def _server(settings: Settings, offer: str = CHROMIUM) -> tuple[Holder, AdjustableDeflate]:
-    holder = Holder(settings)
+    holder = Holder(settings.replace(deflate_shared=False))
     _, extensions = _negotiate(offer, [AdjustableDeflateFactory(holder)])
     (extension,) = extensions
     assert isinstance(extension, AdjustableDeflate)

@@ -27,7 +27,21 @@ PURE = [
     "workload",
 ]
 # A folder counts as one; nothing but the command line imports the lab.
-ORDER = [*PURE, "deflate", "wire", "inbound", "delivery", "manager", "client", "server", "api", "chat", "app"]
+ORDER = [
+    *PURE,
+    "window",
+    "deflate",
+    "wire",
+    "outbox",
+    "inbound",
+    "delivery",
+    "manager",
+    "client",
+    "server",
+    "api",
+    "chat",
+    "app",
+]
 ORDER += ["js", "lab", "__main__"]
 KEPT_OUT = ["socketio", "engineio", "asyncio", "uvicorn", "websockets", "fastapi", "aiohttp", "socket", "ssl"]
 

@@ -181,7 +181,8 @@ class _Line:
     """One connection's outgoing side, counted."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        # Alone at its window: a client that shares one is sent the same bytes.
+        self.settings = settings.replace(deflate_shared=False)
         no_takeover = not settings.deflate_takeover
         negotiated = PerMessageDeflate(False, no_takeover, 15, settings.deflate_window_bits)
         self._deflate = AdjustableDeflate(negotiated, self)

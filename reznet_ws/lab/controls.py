@@ -20,7 +20,7 @@ from reznet_ws.settings import Settings
 from reznet_ws.workload import EVENTS
 
 # The lab needs the first; the second is about the log.
-HIDDEN = ("deflate_adjustable", "log_threshold_bytes")
+HIDDEN = ("deflate_adjustable", "log_threshold_bytes", "never_compress")
 _EVENTS_FIELD = "batch_events"
 # Wider than this and a linear slider has its useful values within a few pixels.
 _WIDEST_LINEAR = 100

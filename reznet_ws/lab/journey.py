@@ -95,7 +95,8 @@ class Link:
     """The server's side of one connection to a browser: its frames, and the deflate window that they fill."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings.recommended()
+        # One connection has nobody to share a window with.
+        self.settings = (settings or Settings.recommended()).replace(deflate_shared=False)
         try:
             self._extensions = [AdjustableDeflateFactory(self).process_request_params(_BROWSER_OFFER, [])[1]]
         except NegotiationError:  # the layer is off
@@ -248,7 +249,7 @@ class Stage:
     def __init__(self, settings: Settings | None = None) -> None:
         stop_stage()
         self.settings = (settings or Settings.recommended()).replace(
-            deflate_adjustable=True, batch_window_ms=_LONGEST_WINDOW_MS
+            deflate_adjustable=True, deflate_shared=False, batch_window_ms=_LONGEST_WINDOW_MS
         )
         self._app = Application(self._silent, simulate=False)
         self._server = ServerThread(self._app, stopping=self._app.chat.close)

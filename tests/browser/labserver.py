@@ -108,11 +108,9 @@ def cell_errors(page: Page) -> list[str]:
 
 
 def change_theme(page: Page, theme: str) -> None:
-    """"JupyterLab Light" or "JupyterLab Dark"."""
+    """ "JupyterLab Light" or "JupyterLab Dark"."""
     page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-    page.wait_for_function(
-        "theme => document.body.dataset.jpThemeName === theme", arg=theme, timeout=KERNEL_TIMEOUT_MS
-    )
+    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme, timeout=KERNEL_TIMEOUT_MS)
 
 
 def _command(folder: Path, port: int) -> list[str]:

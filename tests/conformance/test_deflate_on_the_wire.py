@@ -117,7 +117,7 @@ async def test_the_layer_switches_for_running_connections() -> None:
 
 
 async def test_takeover_and_the_threshold_switch_too() -> None:
-    base = Settings(deflate_adjustable=True)
+    base = Settings(deflate_adjustable=True, deflate_shared=False)
     async with open_site(base) as site, raw(site.url) as client:
         await client.connect(extensions=CHROMIUM)
         first = await emitted(site, client)
@@ -182,7 +182,7 @@ async def test_control_frames_are_never_compressed_and_disturb_nothing() -> None
 
 
 async def test_attachments_are_compressed_as_binary_frames() -> None:
-    async with open_site() as site, raw(site.url) as client:
+    async with open_site(Settings(deflate_shared=False)) as site, raw(site.url) as client:
         await client.connect(extensions=CHROMIUM)
         await site.sio.emit("picture", {"bytes": b"abc" * 1000})
         text, attachment = await client.frame(), await client.frame()

@@ -1,0 +1,63 @@
+"""A connection's queue that is skipped while nothing waits in it.
+
+In: Engine.IO packets for one client. Out: the same, in the same order: straight to the socket where that can take them,
+else by way of engineio's own queue and writer.
+Never: reorders. A packet goes straight only when nothing is in the queue or on its way from there to the socket.
+
+Leans on python-engineio 4.15 (`async_socket.py`: every packet is put into `AsyncSocket.queue`; once upgraded, only its
+writer takes from there, and hands each packet to the ASGI `send`) and on asyncio.Queue, whose `get` and `put` end in
+`get_nowait` and `put_nowait`. Pings stay in the queue: the writer gives up a connection on which nothing comes by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from engineio import packet as eio_packet
+from engineio.async_socket import AsyncSocket
+
+from reznet_ws.wire import WebSocketProtocol
+
+
+class Outbox(asyncio.Queue[Any]):
+    """The queue of one Engine.IO socket."""
+
+    _connection: WebSocketProtocol | None = None
+    _socket: AsyncSocket | None = None
+    _under_way = 0
+
+    def connect(self, connection: WebSocketProtocol, socket: AsyncSocket) -> None:
+        """The WebSocket that this queue's packets leave by, from when its socket is upgraded."""
+        self._connection, self._socket = connection, socket
+        connection.on_sent = self._sent
+
+    @property
+    def direct(self) -> WebSocketProtocol | None:
+        """The connection, where a packet may go straight to it."""
+        connection = self._connection
+        if connection is None or self._under_way or not self.empty() or not self._is_upgraded:
+            return None
+        return connection if connection.can_write else None
+
+    def get_nowait(self) -> Any:
+        """Take a packet, which is then on its way to the socket."""
+        packet = super().get_nowait()
+        if packet is not None and self._is_upgraded:
+            self._under_way += 1
+        return packet
+
+    def put_nowait(self, item: Any) -> None:
+        """Send a packet straight, or queue it."""
+        if isinstance(item, eio_packet.Packet) and item.packet_type == eio_packet.MESSAGE:
+            connection = self.direct
+            if connection is not None:
+                return connection.write(item.encode())
+        super().put_nowait(item)
+
+    @property
+    def _is_upgraded(self) -> bool:
+        return self._socket is not None and self._socket.upgraded
+
+    def _sent(self) -> None:
+        self._under_way = max(0, self._under_way - 1)
