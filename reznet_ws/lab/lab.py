@@ -75,15 +75,15 @@ class Lab:
             self._plays = 0
             self._app = Application(self._adjustable(self._settings), simulate=False)
             self._server = ServerThread(self._app, stopping=self._app.chat.close)
-            self._fleet = Fleet(self._server.url, stock_share=self.stock_share)
             try:
+                self._fleet = Fleet(self._server.url, stock_share=self.stock_share)
                 self._fleet.resize(self.users)
                 self._fleet.wait(progress=progress)
+                self.reset()
                 self.set_traffic()
             except BaseException:
                 self.stop()
                 raise
-            self.reset()
         self._tell()
         return self
 
