@@ -52,7 +52,7 @@ class AdjustableDeflate(PerMessageDeflate):
         self.local_no_context_takeover = negotiated.local_no_context_takeover
         self._holder = holder
         self._kept: tuple[Figures, zlib._Compress] | None = None
-        self.inflater = Inflater()
+        self.inflater = Inflater(negotiated.local_max_window_bits)
         self._seen: Settings | None = None
         self._shared: Figures | None = None
 

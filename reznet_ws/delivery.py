@@ -102,7 +102,7 @@ class Delivery:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self.flush()
-        self._batcher.settings = settings
+        self._batcher = MessageBatcher(settings)  # whose window has yet to open, since it may be a shorter one
         self._optimizer = PayloadOptimizer(settings)
 
     def prepare(self, event: str, args: Sequence[Any], namespace: str, *, short: bool, optimize: bool) -> Outgoing:
@@ -114,9 +114,14 @@ class Delivery:
             optimizer = self._optimizer
             if not optimize:
                 optimizer = PayloadOptimizer(self.settings.replace(abbreviate=False, gzip=False))
+            elif len(plain) > 1:
+                # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
+                optimizer = PayloadOptimizer(self.settings.replace(gzip=False))
             shortened = tuple(map(optimizer.encode, plain)) if short else None
         except PayloadError as error:
             raise PayloadError(error.path, error.reason, event) from None
+        except ValueError as error:  # an integer of more digits than Python writes
+            raise PayloadError("$", f"has no JSON form: {error}", event) from None
         self._log(event, plain, shortened or plain)
         return Outgoing(
             Message(event, plain, namespace), None if shortened is None else Message(event, shortened, namespace)

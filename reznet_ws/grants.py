@@ -35,13 +35,13 @@ class Grant:
         return said
 
 
-def grant(query_string: str, *, highest: int = FORMAT) -> Grant | None:
+def grant(query_string: str) -> Grant | None:
     """The grant for a connection, None for a client that asked for nothing: it is told nothing either.
 
-    Shape: `reznet=2&EIO=4&...` -> Grant. `highest` is 1 where the server cannot speak format 2.
+    Shape: `reznet=2&EIO=4&...` -> Grant.
     """
     asked = parse_qs(query_string).get(QUERY_KEY) if QUERY_KEY in query_string else None
     if not asked:
         return None
-    known = {str(number): number for number in FORMATS if number <= highest}
+    known = {str(number): number for number in FORMATS}
     return Grant(known.get(asked[0], PLAIN_FORMAT), asked[0])

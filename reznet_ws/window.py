@@ -77,11 +77,12 @@ class Window:
 class Inflater:
     """What the server knows of one client's inflater."""
 
-    __slots__ = ("_window", "clear_bytes")
+    __slots__ = ("_window", "clear_bytes", "max_bits")
 
-    def __init__(self) -> None:
+    def __init__(self, max_bits: int = 15) -> None:
         self._window: Window | None = None
         self.clear_bytes = 0
+        self.max_bits = max_bits
 
     @property
     def window(self) -> Window | None:
@@ -101,11 +102,12 @@ class Inflater:
 class SharedFrame:
     """One WebSocket message in all the ways it travels, each built when first needed."""
 
-    __slots__ = ("_after", "_clear", "_first", "_fresh", "data", "must_stay_clear", "opcode")
+    __slots__ = ("_after", "_bits", "_clear", "_first", "_fresh", "data", "must_stay_clear", "opcode")
 
     def __init__(self, opcode: Opcode, data: bytes) -> None:
         self.opcode, self.data = opcode, data
         self.must_stay_clear = False
+        self._bits = 0
         self._clear: bytes | None = None
         self._fresh: bytes | None = None
         # Window before -> frame, window after.
@@ -128,6 +130,7 @@ class SharedFrame:
         """
         if not inflaters:
             return
+        self._bits = figures.bits
         usable = [_usable(inflater, figures) for inflater in inflaters]
         groups = Counter(window for window in usable if window is not None)
         outside = len(usable) - groups.total()
@@ -147,6 +150,8 @@ class SharedFrame:
 
     def take(self, inflater: Inflater) -> bytes:
         """The frame for one receiver, whose inflater then holds what follows."""
+        if self._bits > inflater.max_bits:  # it lags behind a change of figures, and could not share the old ones
+            return self.clear
         window = inflater.window
         if window is not None and (step := self._after.get(window)) is not None:
             wire, inflater.window = step

@@ -39,7 +39,7 @@ def test_the_documents_table_is_about_the_field_map() -> None:
 def test_two_stock_servers_send_the_same_bytes() -> None:
     servers = [course.StockServer(name) for name in ("one", "two")]
     sent = [course.send_all(server, EVENTS) for server in servers]
-    course.stop_servers()
+    course.stop()
     assert sent[0] == sent[1]
     assert not any(server.is_running for server in servers)
 

@@ -21,9 +21,12 @@ from websockets.extensions.permessage_deflate import (
 from websockets.frames import Frame, Opcode
 from websockets.headers import build_extension, parse_extension
 from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
 
 from reznet_ws.deflate import AdjustableDeflate, AdjustableDeflateFactory
 from reznet_ws.settings import Settings
+from reznet_ws.window import Figures, SharedFrame
+from reznet_ws.wire import WebSocketProtocol, share
 
 HEADER = "Sec-WebSocket-Extensions"
 CHROMIUM = "permessage-deflate; client_max_window_bits"
@@ -196,6 +199,31 @@ def test_a_connection_holds_a_compressor_only_while_its_window_is_carried_over()
     assert not _compressors(extension)
 
 
+def test_a_connection_that_shares_a_window_holds_no_compressor_of_its_own() -> None:
+    holder, extension = _server(ADJUSTABLE)
+    assert extension.shared_figures() is None
+    extension.encode(_text(LARGE))
+    holder.settings = ADJUSTABLE.replace(deflate_shared=True, deflate_window_bits=12, deflate_mem_level=5)
+    assert extension.shared_figures() == Figures(12, 5)
+    assert not _compressors(extension)
+    assert extension.encode(_text(LARGE)) == _text(LARGE)
+
+
+@pytest.mark.parametrize(
+    ("offer", "changes"),
+    [
+        ("permessage-deflate; server_no_context_takeover", {}),
+        ("permessage-deflate; server_max_window_bits=14", {}),
+        (CHROMIUM, {"deflate": False}),
+        (CHROMIUM, {"deflate_takeover": False}),
+    ],
+)
+def test_a_connection_shares_no_window_that_its_client_could_not_follow(offer: str, changes: dict[str, Any]) -> None:
+    holder, extension = _server(ADJUSTABLE, offer)
+    holder.settings = ADJUSTABLE.replace(deflate_shared=True, **changes)
+    assert extension.shared_figures() is None
+
+
 # One frame
 
 
@@ -321,6 +349,7 @@ figures = st.fixed_dictionaries(
     {},
     optional={
         "deflate": st.booleans(),
+        "deflate_shared": st.booleans(),
         "deflate_window_bits": st.integers(9, 15),
         "deflate_mem_level": st.integers(1, 9),
         "deflate_takeover": st.booleans(),
@@ -359,6 +388,12 @@ offers = st.builds(
     [{}, {"deflate_window_bits": 9}, {"deflate": False}],
     [(number % 3, Opcode.TEXT, data) for number, data in enumerate([TEXT, b"", LARGE, b"", b"", TEXT, b"", TEXT])],
 )
+@example(
+    ClientPerMessageDeflateFactory(),
+    True,
+    [{}, {"deflate_shared": True}],
+    [(number % 2, Opcode.TEXT, LARGE[:1000]) for number in range(5)],
+)
 @hypothesis.settings(max_examples=150)
 def test_every_switch_between_two_frames_keeps_the_stream_decodable(
     offer: ClientPerMessageDeflateFactory,
@@ -366,7 +401,7 @@ def test_every_switch_between_two_frames_keeps_the_stream_decodable(
     presets: list[dict[str, Any]],
     steps: list[tuple[int, Opcode, bytes]],
 ) -> None:
-    base = Settings(deflate_adjustable=adjustable)
+    base = Settings(deflate_adjustable=adjustable, deflate_shared=False)
     holder = Holder(base.replace(**presets[0]))
     params = build_extension([(offer.name, list(offer.get_request_params()))])
     answer, extensions = _negotiate(params, [AdjustableDeflateFactory(holder)])
@@ -400,3 +435,75 @@ def test_what_the_client_compresses_arrives(offer: ClientPerMessageDeflateFactor
     client = _client(offer, answer)
     for data in sent:
         assert bytes(server.decode(client.encode(_text(data)), max_size=1_000_000).data) == data
+
+
+# Several connections, alone and sharing a window
+
+
+class Connection:
+    """A connection without its socket: the server's side of permessage-deflate, and the client that reads along."""
+
+    def __init__(self, holder: Holder, offer: ClientPerMessageDeflateFactory) -> None:
+        params = build_extension([(offer.name, list(offer.get_request_params()))])
+        answer, extensions = _negotiate(params, [AdjustableDeflateFactory(holder)])
+        self.deflate: AdjustableDeflate | None = extensions[0] if extensions else None
+        self.queue: list[SharedFrame] = []
+        self.received: list[bytes] = []
+        self._client = None if answer is None else _client(offer, answer)
+
+    def write(self) -> None:
+        """Write what waits, as the protocol does, and read it, as websockets' own client does."""
+        while self.queue:
+            reader = StreamReader()
+            reader.feed_data(WebSocketProtocol._framed(self, self.queue.pop(0)))  # type: ignore[arg-type]
+            extensions = [] if self._client is None else [self._client]
+            parser = Frame.parse(reader.read_exact, mask=False, extensions=extensions)
+            with pytest.raises(StopIteration) as stopped:
+                next(parser)
+            self.received.append(bytes(stopped.value.value.data))
+
+
+@given(
+    st.lists(offers, min_size=1, max_size=4),
+    st.booleans(),
+    st.lists(figures, min_size=1, max_size=3),
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sets(st.integers(0, 3)), st.sets(st.integers(0, 3)), contents), max_size=12
+    ),
+)
+@example(
+    [ClientPerMessageDeflateFactory()] * 3,
+    True,
+    [{"deflate_shared": True}, {"deflate_shared": False}],
+    [(number % 2, {0, 1, 2} - {number}, set(), LARGE[:1000]) for number in range(9)],
+)
+@example(  # a queued frame was compressed before the window became small enough for the slow one
+    [ClientPerMessageDeflateFactory(), ClientPerMessageDeflateFactory(server_max_window_bits=9)],
+    True,
+    [{}, {"deflate_window_bits": 9}],
+    [(0, {0, 1}, {1}, LARGE[:20_000] * 2), (1, {1}, set(), TEXT), (1, {0, 1}, set(), LARGE[:20_000])],
+)
+@hypothesis.settings(max_examples=150)
+def test_whoever_shares_a_window_or_not_reads_what_it_was_sent(
+    offers: list[ClientPerMessageDeflateFactory],
+    adjustable: bool,
+    presets: list[dict[str, Any]],
+    steps: list[tuple[int, set[int], set[int], bytes]],
+) -> None:
+    base = Settings(deflate_adjustable=adjustable)
+    holder = Holder(base.replace(**presets[0]))
+    connections = [Connection(holder, offer) for offer in offers]
+    sent: list[list[bytes]] = [[] for _ in connections]
+    for preset, receivers, slow, data in steps:
+        holder.settings = base.replace(**presets[preset % len(presets)])
+        frame = SharedFrame(Opcode.TEXT, data)
+        audience = [number for number in range(len(connections)) if number in receivers]
+        share(frame, [connections[n] for n in audience if n not in slow and not connections[n].queue])  # type: ignore[misc]
+        for number in audience:
+            connections[number].queue.append(frame)
+            sent[number].append(data)
+            if number not in slow:  # its socket takes no more for now
+                connections[number].write()
+    for connection, expected in zip(connections, sent, strict=True):
+        connection.write()
+        assert connection.received == expected

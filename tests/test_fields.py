@@ -96,7 +96,7 @@ def test_nothing_changes_its_input(value: Any) -> None:
 
 @pytest.mark.parametrize("function", [abbreviate, check])
 def test_what_comes_back_is_a_copy_through_and_through(function: Any) -> None:
-    value = {"list": [{"object": {}}], "buffer": bytearray(b"frame")}
+    value: dict[str, Any] = {"list": [{"object": {}}], "buffer": bytearray(b"frame")}
     before = copy.deepcopy(value)
     copied = function(value)
     value["list"][0]["object"]["later"] = 1
@@ -271,7 +271,9 @@ def test_the_deepest_nesting_comes_back_and_one_deeper_is_refused(function: Any)
 
 @given(s.payloads_with_bytes, st.data())
 def test_one_bad_leaf_anywhere_is_found_where_it_is(value: Any, data: st.DataObject) -> None:
-    path, holder, key = "$", None, None
+    path = "$"
+    holder: Any = None
+    key: Any = None
     while isinstance(value, (list, dict)) and value and data.draw(st.booleans() if holder is not None else st.just(1)):
         holder = value
         key = data.draw(st.sampled_from(list(value) if isinstance(value, dict) else range(len(value))))

@@ -46,12 +46,6 @@ def test_the_first_of_several_counts() -> None:
     assert grant("reznet=1&reznet=2") == Grant(1, "1")
 
 
-def test_a_server_that_cannot_speak_format_2_grants_format_1() -> None:
-    granted = grant("reznet=2", highest=1)
-    assert granted == Grant(1, "2")
-    assert "reason" in granted.announcement()
-
-
 def test_many_other_parameters_are_no_reason_to_fail() -> None:
     assert grant("reznet=2" + "&page=1" * 1000) == Grant(2, "2")
 

@@ -135,6 +135,13 @@ def test_a_batch_holds_small_messages_of_one_argument_without_bytes(args: list[A
     assert _message("error", args, settings).may_wait(settings) is False
 
 
+def test_a_message_that_is_never_compressed_fits_no_batch() -> None:
+    # All that travels with it would stay uncompressed too.
+    settings = UTF8.replace(never_compress=frozenset({"token"}), batch_events=frozenset({"token", "status"}))
+    assert not _message("token", ["x"], settings).may_wait(settings)
+    assert _message("status", ["x"], settings).may_wait(settings)
+
+
 def test_a_gzipped_message_fits_no_batch() -> None:
     settings = Settings(gzip=True, gzip_threshold_bytes=0)
     assert not _message("status", ["x" * 1000], settings, short=True).fits(settings)
@@ -146,7 +153,8 @@ def test_a_gzipped_message_fits_no_batch() -> None:
 @example((BATCH_EVENT, []), "/")
 @example((BATCH_EVENT, [1, 2]), "/")
 def test_one_message_is_packed_alone_unless_the_receiver_would_take_it_for_a_batch(call: Any, namespace: str) -> None:
-    message = _message(*call, UTF8, namespace)
+    event, args = call
+    message = _message(event, args, UTF8, namespace)
     enveloped = message.event == BATCH_EVENT and len(message.payloads) == 1
     alone = batch_packet([message], utf8=True) if enveloped else event_packet(message, utf8=True)
     assert pack([message], utf8=True) == alone

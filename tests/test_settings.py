@@ -61,7 +61,7 @@ def test_a_figure_that_counts_is_whole(item: Any) -> None:
 
 @pytest.mark.parametrize("name", ["batch_window_ms", "gzip_max_ratio"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=repr)
-def test_a_figure_is_finite(name: str, value: float) -> None:
+def test_a_figure_is_finite(name: str, value: Any) -> None:
     with pytest.raises(SettingsError, match=f"{name}: {value!r}"):
         Settings(**{name: value})
 
@@ -73,10 +73,11 @@ def test_a_switch_is_on_or_off(item: Any, value: Any) -> None:
         Settings(**{item.name: value})
 
 
+@pytest.mark.parametrize("item", NAMES, ids=_id)
 @pytest.mark.parametrize("value", [{"a"}, "a", ["a"], frozenset({1}), None], ids=repr)
-def test_the_events_that_may_wait_are_a_frozenset_of_names(value: Any) -> None:
-    with pytest.raises(SettingsError, match=r"^batch_events: .* is not a frozenset of event names$"):
-        Settings(batch_events=value)
+def test_events_are_a_frozenset_of_names(item: Any, value: Any) -> None:
+    with pytest.raises(SettingsError, match=rf"^{item.name}: .* is not a frozenset of event names$"):
+        Settings(**{item.name: value})
 
 
 def test_a_settings_error_is_a_value_error() -> None:
@@ -112,7 +113,9 @@ def test_the_presets_come_in_the_order_of_the_comparison() -> None:
 
 def test_off_is_no_layer_at_all() -> None:
     off = Settings.off()
-    assert not any(getattr(off, layer) for layer in ("abbreviate", "utf8", "deflate", "gzip", "batch"))
+    assert not any(
+        getattr(off, layer) for layer in ("abbreviate", "utf8", "deflate", "deflate_shared", "gzip", "batch")
+    )
 
 
 def test_stock_is_what_uvicorn_does_by_itself() -> None:

@@ -30,6 +30,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import socketio
+import uvicorn
 from engineio.packet import Packet
 from engineio.payload import Payload
 from websockets.client import ClientProtocol
@@ -46,7 +47,7 @@ from reznet_ws.lab.ablation import replay
 from reznet_ws.lab.frames import split_frames
 from reznet_ws.lab.journey import Event, engineio_packets
 from reznet_ws.optimizer import FORMAT
-from reznet_ws.server import ServerThread
+from reznet_ws.server import GRACE_S, ServerThread
 from reznet_ws.settings import Settings
 from reznet_ws.workload import Message, generate
 
@@ -183,6 +184,16 @@ def _rename(value: Any, name: Callable[[str], str]) -> Any:
 # A stock server, and its clients
 
 
+class _StockThread(ServerThread):
+    """A server thread with uvicorn's own protocols in place of ours."""
+
+    def _run(self) -> None:
+        app = self._server.config.app
+        quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
+        self._server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, **quiet))
+        super()._run()
+
+
 class StockServer:
     """python-socketio as it comes, under uvicorn. One by each name at a time: another stops the one before.
 
@@ -198,7 +209,7 @@ class StockServer:
         numbers = itertools.count()
         self.sio.eio.generate_id = lambda: f"{next(numbers):020}"
         self.sio.on("connect", self._connect)
-        self._server = ServerThread(socketio.ASGIApp(self.sio), stopping=self.sio.shutdown)
+        self._server = _StockThread(socketio.ASGIApp(self.sio), stopping=self.sio.shutdown)
         _running[name] = self
 
     @property
@@ -233,13 +244,13 @@ class StockServer:
 _running: dict[str, StockServer] = {}
 
 
-def stop_servers() -> None:
-    """Stop every server that runs."""
+def stop() -> None:
+    """Stop every server that runs; a notebook's last word, whether it started one or not."""
     for server in list(_running.values()):
         server.stop()
 
 
-atexit.register(stop_servers)
+atexit.register(stop)
 
 
 class Listener:

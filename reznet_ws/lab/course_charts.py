@@ -11,9 +11,12 @@ Never: measures, or says what is not in the figures it was given.
 
 from __future__ import annotations
 
+import base64
 import html
 import math
+import struct
 import textwrap
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +44,8 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _GRID = "rgba(128, 136, 144, 0.22)"
 _BAND = "rgba(128, 136, 144, 0.18)"
 _FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
+_SCALE = 1.25
+_PNG_MARK = b"\x89PNG\r\n\x1a\n"
 _TITLE_COLUMNS, _LABEL_COLUMNS = 100, 26
 _LINE_PX, _ROW_PX = 21, 27
 
@@ -86,7 +91,7 @@ def draw_bars(
         _mark_limit(figure, limit, upright=True)
     _style(figure, title, counted, plot_px=20 + 34 * len(values), has_legend=False)
     rows = [[name, _say(value, digits)] for name, value in values.items()]
-    return Picture(figure, _text_table(["", unit], rows))
+    return CourseChart(figure, _text_table(["", unit], rows))
 
 
 def draw_groups(
@@ -131,7 +136,7 @@ def draw_groups(
         _mark_limit(figure, limit)
     _style(figure, title, counted, plot_px=290, has_legend=len(names) > 1)
     rows = [[group, *(_say(values[name], digits) for name in names)] for group, values in groups.items()]
-    return Picture(figure, _text_table([unit, *names], rows))
+    return CourseChart(figure, _text_table([unit, *names], rows))
 
 
 def draw_lines(
@@ -184,7 +189,41 @@ def draw_lines(
     xs = sorted({x for line in lines.values() for x, _ in line})
     found = [dict(line) for line in lines.values()]
     rows = [[_say(x, 0), *(_say(line[x], digits) if x in line else "" for line in found)] for x in xs]
-    return Picture(figure, _text_table([x_unit, *lines], rows))
+    return CourseChart(figure, _text_table([x_unit, *lines], rows))
+
+
+class CourseChart(Picture):
+    """A picture of less weight: a notebook holds several, and is read over the network."""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        try:
+            png = self.figure.to_image(format="png", width=WIDTH_PX, height=self.figure.layout.height, scale=_SCALE)
+        except RuntimeError:  # no Chrome on this machine
+            return super()._repr_mimebundle_(include, exclude)
+        data = {"image/png": base64.b64encode(repack(png)).decode(), "text/plain": self.table}
+        return data, {"image/png": {"width": WIDTH_PX}}
+
+
+def repack(png: bytes) -> bytes:
+    """The same picture with its pixels deflated as well as zlib can; Chromium does it as fast as it can.
+
+    Source: PNG specification 1.2, section 3 (chunks).
+    """
+    chunks, pixels, at = [], b"", len(_PNG_MARK)
+    while at < len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        at += length + 12
+        if kind == b"IDAT":
+            pixels += data
+        else:
+            chunks.append((kind, data))
+    chunks.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
+    return _PNG_MARK + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class Dashboard:
         self._in_force = _InForce.of(lab)
         _open[lab.name] = self
         lab.listeners.append(self._follow)
+        self._show_state()
         self._follow()
 
     # What a cell calls

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60
 KERNEL_TIMEOUT_MS = 90_000
+RUN_TIMEOUT_MS = 300_000
 FLAGS = [
     "--disable-gpu",
     "--no-first-run",
@@ -88,11 +89,26 @@ def open_notebook(page: Page, url: str, name: str) -> None:
 def run_all_but_the_last(page: Page) -> None:
     """Begin to run every code cell above the last one; does not wait."""
     page.evaluate(
-        """() => {
+        """async () => {
+            await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
             const notebook = window.jupyterapp.shell.currentWidget.content;
             notebook.activeCellIndex = notebook.widgets.length - 1;
             void window.jupyterapp.commands.execute('notebook:run-all-above');
         }"""
+    )
+
+
+def wait_until_run(page: Page) -> None:
+    """Wait until every cell above the last has run, or one has failed."""
+    page.wait_for_function(
+        """() => {
+            const {content, sessionContext} = window.jupyterapp.shell.currentWidget;
+            const cells = content.widgets.slice(0, -1).filter(cell => cell.model.type === 'code');
+            const failed = cells.some(cell => cell.model.outputs.toJSON().some(item => item.output_type === 'error'));
+            const ran = cells.every(cell => cell.model.executionState === 'idle' && cell.model.executionCount);
+            return failed || (ran && sessionContext.session.kernel.status === 'idle');
+        }""",
+        timeout=RUN_TIMEOUT_MS,
     )
 
 

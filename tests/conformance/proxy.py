@@ -16,8 +16,11 @@ class Proxy:
     url: str = ""
     from_server: int = 0
     from_clients: int = 0
-    connections: int = 0
-    pumps: set[asyncio.Task[None]] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def connections(self) -> int:
+        return len(self.tasks)
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_from_server: bool) -> None:
         """Pass bytes on until the sender ends, then tell the receiver that they end; the way back stays open."""
@@ -42,7 +45,6 @@ async def proxying(server_url: str) -> AsyncIterator[Proxy]:
     proxy = Proxy()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        proxy.connections += 1
         server_reader, server_writer = await asyncio.open_connection(target.hostname, target.port)
         try:
             await asyncio.gather(
@@ -50,17 +52,16 @@ async def proxying(server_url: str) -> AsyncIterator[Proxy]:
                 proxy.pump(server_reader, writer, is_from_server=True),
             )
         finally:
-            for end in (writer, server_writer):
-                end.close()
-            for end in (writer, server_writer):
-                with contextlib.suppress(ConnectionError):
-                    await end.wait_closed()
-            proxy.connections -= 1
+            server_writer.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def ended(task: asyncio.Task[None]) -> None:  # a task that is cancelled early never runs, not even its finally
+            writer.close()
+            proxy.tasks.discard(task)
+
         task = asyncio.create_task(serve(reader, writer))
-        proxy.pumps.add(task)
-        task.add_done_callback(proxy.pumps.discard)
+        proxy.tasks.add(task)
+        task.add_done_callback(ended)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
@@ -69,7 +70,7 @@ async def proxying(server_url: str) -> AsyncIterator[Proxy]:
         yield proxy
     finally:
         server.close()
-        for task in list(proxy.pumps):
+        for task in list(proxy.tasks):
             task.cancel()
-        await asyncio.gather(*proxy.pumps, return_exceptions=True)
+        await asyncio.gather(*proxy.tasks, return_exceptions=True)
         await server.wait_closed()
