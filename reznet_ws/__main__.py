@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -85,12 +86,24 @@ def _serve(args: argparse.Namespace) -> int:
         mix=args.mix,
     )
     bound = listen(args.host, args.port)
-    server = uvicorn.Server(uvicorn_config(app, log_level="info", access_log=False))
+    server = _Server(app)
     host = f"[{args.host}]" if ":" in args.host else args.host
     print(f"reznet_ws serves {args.preset} on http://{host}:{bound.getsockname()[1]} (Ctrl-C ends it)", flush=True)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
         asyncio.run(server.serve(sockets=[bound]))
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Closes the clients' connections before uvicorn waits for their requests: a long poll lasts 45 s."""
+
+    def __init__(self, app: Application) -> None:
+        super().__init__(uvicorn_config(app, log_level="info", access_log=False))
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._app.chat.close()
+        await super().shutdown(sockets)
 
 
 def _add_load(commands: Any) -> None:

@@ -33,12 +33,18 @@ def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that port 0 has a number before the server runs. Raises: OSError naming the address."""
+    """A bound socket, so that port 0 has a number before the server runs.
+
+    Raises: OSError naming the address, ValueError for what is no port.
+    """
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"port {port} is not within 0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+        reason = str(error.strerror).partition(" (while attempting")[0]  # Python repeats the address there
+        raise OSError(f"cannot listen on {host}:{port}: {reason}") from error
 
 
 class ServerThread:

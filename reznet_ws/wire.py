@@ -104,6 +104,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     on_sent: Callable[[], None] | None = None
     # What was negotiated; None without permessage-deflate.
     deflate: AdjustableDeflate | None = None
+    _is_taken_over = False
 
     def handle_connect(self, event: Request) -> None:
         """Hand this connection to the application in the scope."""
@@ -118,6 +119,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """
         if not isinstance(self.transport, CountingTransport):
             self.transport = CountingTransport(self.transport)
+        self._is_taken_over = True
         self.transport.ledger = ledger
         self.conn.max_message_size = max_message_bytes
         self.conn.available_extensions = [AdjustableDeflateFactory(holder)]
@@ -136,7 +138,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Write one message; one that many connections send is framed and counted with its tally."""
-        if message["type"] != "websocket.send" or not self._is_open:
+        if message["type"] != "websocket.send" or not self._is_open or not self._is_taken_over:
             return await super().send(message)
         await self.writable.wait()
         if self.disconnected or not self._is_open:

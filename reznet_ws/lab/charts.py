@@ -9,6 +9,7 @@ reads on white and on JupyterLab's dark grey.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,6 +41,7 @@ HEIGHT_PX = 620
 # A rate over less would show single plans of 20 KB to each of 100 users.
 _RATE_SPAN_S = 2.0
 _LEAST_RATE_SPAN_S = 0.8
+_LATENCY_TICKS_MS = [step * decade for decade in (0.1, 1, 10, 100, 1000, 10_000) for step in (1, 2, 5)]
 # Where a row's figures stand, beside bars that end at 100 %.
 _FIGURES_AT_PERCENT = 104
 
@@ -93,7 +95,10 @@ class Charts:
         xs, ys, texts = (list(column) for column in zip(*drawn.values(), strict=True))
         self.figure.plotly_update(
             restyle_data={"x": xs, "y": ys, "text": texts},
-            relayout_data={"xaxis4.range": [low - 30, max(100, *percents) + 12] if low < -0.05 else [0, 112]},
+            relayout_data={
+                "xaxis4.range": [low - 30, max(100, *percents) + 12] if low < -0.05 else [0, 112],
+                "yaxis2.range": _latency_range([ms for point in self._points for ms in point[3:] if ms]),
+            },
             trace_indexes=[self._indexes[name] for name in drawn],
         )
 
@@ -136,6 +141,12 @@ def _savings_percents(measurement: Measurement | None) -> list[float]:
         return [0.0] * len(LAYERS)
     savings = measurement.savings_bytes
     return [100 * savings[layer] / measurement.off_bytes for layer in LAYERS]
+
+
+def _latency_range(latencies_ms: Sequence[float]) -> list[float]:
+    """From a little below what was measured to a little above it, the limits in between; decades, as plotly wants."""
+    low_ms, high_ms = min([10, *latencies_ms]), max([150, *latencies_ms])
+    return [math.log10(low_ms * 0.8), math.log10(high_ms * 1.25)]
 
 
 def _per_delivery(row: Any) -> tuple[float, float]:
@@ -253,7 +264,10 @@ def _style(figure: Any) -> None:
     figure.update_xaxes(range=[-SPAN_S, 0], title={"text": "seconds ago", "font": {"size": 11}, "standoff": 4}, row=1)
     ticks = {"tickvals": [-45, -30, -15, 0], "ticktext": ["45", "30", "15", "now"]}
     figure.update_xaxes(**ticks, zeroline=False, row=1)
-    figure.update_yaxes(rangemode="tozero", exponentformat="none", separatethousands=True, row=1)
+    figure.update_yaxes(exponentformat="none", separatethousands=True, row=1)
+    figure.update_yaxes(rangemode="tozero", row=1, col=1)
+    # Logarithmic, so that one slow moment does not flatten the limits to a line.
+    figure.update_yaxes(type="log", tickvals=_LATENCY_TICKS_MS, row=1, col=2)
     # An axis that first sees no bars would take its categories for numbers.
     for column, categories in ((1, EVENTS), (2, LAYERS)):
         figure.update_yaxes(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 import math
 import struct
 import textwrap
@@ -44,7 +45,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _GRID = "rgba(128, 136, 144, 0.22)"
 _BAND = "rgba(128, 136, 144, 0.18)"
 _FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
-_SCALE = 1.25
+_SCALE = 1.15
 _PNG_MARK = b"\x89PNG\r\n\x1a\n"
 _TITLE_COLUMNS, _LABEL_COLUMNS = 100, 26
 _LINE_PX, _ROW_PX = 21, 27
@@ -196,6 +197,8 @@ class CourseChart(Picture):
     """A picture of less weight: a notebook holds several, and is read over the network."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        # A browser that says goodbye too early is logged as an error; a notebook would show it and differ for it.
+        logging.getLogger("choreographer").setLevel(logging.CRITICAL)
         try:
             png = self.figure.to_image(format="png", width=WIDTH_PX, height=self.figure.layout.height, scale=_SCALE)
         except RuntimeError:  # no Chrome on this machine

@@ -30,6 +30,12 @@ class Connected:
     told: dict[str, Any] | None
 
 
+class OtherParser(socketio.packet.Packet):  # type: ignore[misc]
+    """A parser that is not Socket.IO's default, as `serializer="msgpack"` is one."""
+
+    uses_binary_events = False
+
+
 class Bench:
     """One server with the recommended settings; every client is in its room of everybody."""
 
