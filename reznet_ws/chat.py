@@ -92,6 +92,7 @@ class AgentChat:
         self._token = token
         self._counter = itertools.count(1)
         self._replies: set[asyncio.Task[None]] = set()
+        self._closed = False
         manager.sio.on("connect", self._connect)
         for event, handler in {
             "message_send": self._message_send,
@@ -103,7 +104,10 @@ class AgentChat:
             manager.sio.on(event, self._answering(event, handler))
 
     async def close(self) -> None:
-        """End the simulation, send what is held back, give it 50 ms to leave, and close the connections."""
+        """End the simulation, send what is held back, give it 50 ms to leave, and close the connections; only once."""
+        if self._closed:
+            return
+        self._closed = True
         self.simulation.stop()
         for reply in self._replies:
             reply.cancel()

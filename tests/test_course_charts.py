@@ -15,10 +15,10 @@ from reznet_ws.lab.course_charts import (
     draw_groups,
     draw_lines,
     judge,
-    repack,
     show_table,
     show_verdicts,
 )
+from reznet_ws.lab.journey_charts import repack
 
 WHERE = counted(2000, where="bytes at the socket")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import socketio
@@ -139,6 +139,17 @@ def sweep(
             changes = {"batch_window_ms": window_ms} if window_ms else {"batch": False}
             outcomes[rate_per_s, window_ms] = replay(trace, Settings.recommended().replace(**changes))
     return outcomes
+
+
+def curves(
+    swept: Mapping[tuple[float, float], Outcome], value: Callable[[Outcome, Outcome], float]
+) -> dict[str, list[tuple[float, float]]]:
+    """Rate -> a curve over the windows; `value` is given an outcome and the same rate's without batching."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for (rate_per_s, window_ms), outcome in swept.items():
+        line = lines.setdefault(f"{rate_per_s:g}/s", [])
+        line.append((window_ms, value(outcome, swept[rate_per_s, 0])))
+    return lines
 
 
 def below_bytes(outcome: Outcome, *, tls: bool = False) -> int:

@@ -11,13 +11,9 @@ Never: measures, or says what is not in the figures it was given.
 
 from __future__ import annotations
 
-import base64
 import html
-import logging
 import math
-import struct
 import textwrap
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +42,6 @@ _GRID = "rgba(128, 136, 144, 0.22)"
 _BAND = "rgba(128, 136, 144, 0.18)"
 _FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 _SCALE = 1.15
-_PNG_MARK = b"\x89PNG\r\n\x1a\n"
 _TITLE_COLUMNS, _LABEL_COLUMNS = 100, 26
 _LINE_PX, _ROW_PX = 21, 27
 
@@ -92,7 +87,7 @@ def draw_bars(
         _mark_limit(figure, limit, upright=True)
     _style(figure, title, counted, plot_px=20 + 34 * len(values), has_legend=False)
     rows = [[name, _say(value, digits)] for name, value in values.items()]
-    return CourseChart(figure, _text_table(["", unit], rows))
+    return Picture(figure, _text_table(["", unit], rows))
 
 
 def draw_groups(
@@ -137,7 +132,7 @@ def draw_groups(
         _mark_limit(figure, limit)
     _style(figure, title, counted, plot_px=290, has_legend=len(names) > 1)
     rows = [[group, *(_say(values[name], digits) for name in names)] for group, values in groups.items()]
-    return CourseChart(figure, _text_table([unit, *names], rows))
+    return Picture(figure, _text_table([unit, *names], rows))
 
 
 def draw_lines(
@@ -190,43 +185,7 @@ def draw_lines(
     xs = sorted({x for line in lines.values() for x, _ in line})
     found = [dict(line) for line in lines.values()]
     rows = [[_say(x, 0), *(_say(line[x], digits) if x in line else "" for line in found)] for x in xs]
-    return CourseChart(figure, _text_table([x_unit, *lines], rows))
-
-
-class CourseChart(Picture):
-    """A picture of less weight: a notebook holds several, and is read over the network."""
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        # A browser that says goodbye too early is logged as an error; a notebook would show it and differ for it.
-        logging.getLogger("choreographer").setLevel(logging.CRITICAL)
-        try:
-            png = self.figure.to_image(format="png", width=WIDTH_PX, height=self.figure.layout.height, scale=_SCALE)
-        except RuntimeError:  # no Chrome on this machine
-            return super()._repr_mimebundle_(include, exclude)
-        data = {"image/png": base64.b64encode(repack(png)).decode(), "text/plain": self.table}
-        return data, {"image/png": {"width": WIDTH_PX}}
-
-
-def repack(png: bytes) -> bytes:
-    """The same picture with its pixels deflated as well as zlib can; Chromium does it as fast as it can.
-
-    Source: PNG specification 1.2, section 3 (chunks).
-    """
-    chunks, pixels, at = [], b"", len(_PNG_MARK)
-    while at < len(png):
-        (length,) = struct.unpack_from(">I", png, at)
-        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
-        at += length + 12
-        if kind == b"IDAT":
-            pixels += data
-        else:
-            chunks.append((kind, data))
-    chunks.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
-    return _PNG_MARK + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return Picture(figure, _text_table([x_unit, *lines], rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ Never: measures. Backgrounds are transparent, so that both themes of JupyterLab 
 from __future__ import annotations
 
 import base64
+import logging
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +29,9 @@ _INK = "#16202A"  # on the palette's light colours
 _LEAST_LABELLED_PERCENT = 4.0
 
 
+_PNG_MARK = b"\x89PNG\r\n\x1a\n"
+
+
 class Picture:
     """A figure that shows as an image."""
 
@@ -36,13 +42,37 @@ class Picture:
         return self.table
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        # A browser that says goodbye too early is logged as an error; a notebook would show it and differ for it.
+        logging.getLogger("choreographer").setLevel(logging.CRITICAL)
         try:
             png = self.figure.to_image(format="png", width=WIDTH_PX, height=self.figure.layout.height, scale=_SCALE)
         except RuntimeError:  # no Chrome on this machine
             shown = self.figure._repr_mimebundle_()
             return {**shown, "text/plain": self.table}
-        data = {"image/png": base64.b64encode(png).decode(), "text/plain": self.table}
+        data = {"image/png": base64.b64encode(repack(png)).decode(), "text/plain": self.table}
         return data, {"image/png": {"width": WIDTH_PX}}
+
+
+def repack(png: bytes) -> bytes:
+    """The same picture with its pixels deflated as well as zlib can; Chromium does it as fast as it can.
+
+    Source: PNG specification 1.2, section 3 (chunks).
+    """
+    chunks, pixels, at = [], b"", len(_PNG_MARK)
+    while at < len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        at += length + 12
+        if kind == b"IDAT":
+            pixels += data
+        else:
+            chunks.append((kind, data))
+    chunks.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
+    return _PNG_MARK + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def draw_savings(sizes: Mapping[str, Sequence[int]], steps: Sequence[str]) -> Picture:

@@ -19,6 +19,8 @@ from reznet_ws.lab.measurement import Requirement
 TIMEOUT_S = 30
 WIDTH_PX = 920
 _BOARD_PX, _SCALE = 44, 1.5
+# Beside the first chart's axis, in shares of the charts' width.
+_LEFT = -0.13
 _MARKS = {True: "✓", False: "✗", None: "…"}
 
 _log = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ def _with_scoreboard(figure: Any, requirements: Sequence[Requirement]) -> Any:
             text=_entry(requirement),
             xref="paper",
             yref="paper",
-            x=index / len(requirements),
+            x=_LEFT + index * (1 - _LEFT) / len(requirements),
             xanchor="left",
             align="left",
             y=1,

@@ -320,8 +320,8 @@ class Client:
         if eio.state == "connected" and self.sio.transport() == "websocket":
             await self.sio.disconnect()
         elif eio.state == "connected":
-            # python-engineio leaves the poll of a client that says goodbye unanswered (45 s), so this one just goes; but
-            # not before its last request has its answer.
+            # python-engineio leaves the poll of a client that says goodbye unanswered (45 s), so this one just goes;
+            # but not before its last request has its answer.
             await asyncio.wait_for(eio.queue.join(), TIMEOUT_S)
         await eio.disconnect(abort=True)
         await self._http.close()

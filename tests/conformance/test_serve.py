@@ -14,7 +14,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from conformance.harness import NEW_POLLING, NEW_WS, OLD_WS, TIMEOUT_S, Client, RawClient, raw
+import socketio
+from conformance.harness import NEW_POLLING, NEW_WS, OLD_WS, TIMEOUT_S, Client, RawClient, connected, raw
+
+from reznet_ws.__main__ import main
 
 START_TIMEOUT_S = 30.0
 SERVE = ("-m", "reznet_ws", "serve", "--port", "0")
@@ -81,6 +84,10 @@ async def fetched(url: str, path: str) -> tuple[int, bytes]:
         return status, body
 
 
+def is_clean(err: str) -> bool:
+    return "Traceback" not in err and "ERROR" not in err
+
+
 async def test_it_prints_its_address_answers_and_ends_cleanly() -> None:
     async with running(*SERVE, "--preset", "recommended") as server:
         assert re.fullmatch(
@@ -88,80 +95,71 @@ async def test_it_prints_its_address_answers_and_ends_cleanly() -> None:
         )
         status, body = await fetched(server.url, "/api/websocket/health")
         assert (status, json.loads(body)["status"]) == (200, "ok")
-        client = await Client(NEW_WS).connect(server.url)
-        event = await client.got("message_stream")
-        assert isinstance(event.args[0]["seq"], int)
-        await client.close()
-        status_code, out, err = await server.interrupt()
-        assert status_code == 0, err
-        assert out == ""
-        assert "Traceback" not in err
-        assert "ERROR" not in err
+        async with connected(server.url, NEW_WS) as (client,):
+            assert isinstance((await client.got("message_stream")).args[0]["seq"], int)
+        returned, out, err = await server.interrupt()
+        assert (returned, out) == (0, ""), err
+        assert is_clean(err), err
 
 
 async def test_ctrl_c_waits_for_no_client() -> None:
-    """Neither for one that polls, which uvicorn would give 45 s, nor for one that says nothing."""
+    """Neither for those that poll, which uvicorn would give 45 s, nor for one that says nothing."""
     async with running(*SERVE, "--rate", "200") as server, raw(server.url) as poller, raw(server.url) as silent:
-        clients = [await Client(kind).connect(server.url) for kind in (OLD_WS, NEW_WS, NEW_POLLING)]
-        for client in clients:
-            await client.got("message_stream", 3)
         await silent.connect()
-        target = await begin_poll(poller)
-        status_code, out, err = await server.interrupt()
-        assert (status_code, out) == (0, ""), err
-        assert "Traceback" not in err
-        assert "ERROR" not in err
-        assert target in (b"1", b"6") or target.startswith(b"4")
-        for client in clients:
-            await client.gone()
-            await client.close()
+        await begin_poll(poller)
+        async with connected(server.url, OLD_WS, NEW_WS, NEW_POLLING) as clients:
+            for client in clients:
+                await client.got("message_stream", 3)
+            returned, out, err = await server.interrupt()
+            assert (returned, out) == (0, ""), err
+            assert is_clean(err), err
+            for client in clients:
+                await client.gone()
+        assert (await poller.read_rest()).startswith(b"HTTP/1.1 200 ")
+        await silent.read_rest()
 
 
-async def begin_poll(client: RawClient) -> bytes:
-    """A session over long-polling outside every room, whose poll nothing answers; what was polled first."""
+async def begin_poll(client: RawClient) -> None:
+    """A session over long-polling outside every room, whose poll nothing answers."""
     target = "/socket.io/?EIO=4&transport=polling"
     _, _, body = await client.request("GET", target)
     target += f"&sid={json.loads(body[1:])['sid']}"
     await client.write(f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
-    return b"1"
 
 
 async def test_uvicorn_can_run_the_application_by_its_name() -> None:
-    async with running(
-        "-m", "uvicorn", "--port", "0", "--no-use-colors", "reznet_ws.app:app", address=r"running on (http://\S+)"
-    ) as server:
-        client = await Client(NEW_WS).connect(server.url)
-        await client.got("message_stream")
-        assert client.grants[0]["format"] == 2
-        status, body = await fetched(server.url, "/api/websocket/stats")
-        assert status == 200
-        assert json.loads(body)["wire"]["sent_bytes"] > 0
-        await client.close()
+    command = ("-m", "uvicorn", "--port", "0", "--no-use-colors", "reznet_ws.app:app")
+    async with running(*command, address=r"running on (http://\S+)") as server:
+        async with connected(server.url, NEW_WS) as (client,):
+            await client.got("message_stream")
+            assert client.grants == [{"format": 2, "formats": [1, 2]}]
+            status, body = await fetched(server.url, "/api/websocket/stats")
+            assert status == 200
+            assert json.loads(body)["wire"]["sent_bytes"] > 0
         _, _, err = await server.interrupt()
-        assert "Traceback" not in err.replace("Traceback (most recent call last):\n  File", "", 0)
         assert "Finished server process" in err
+        assert "ERROR" not in err
 
 
 async def test_rate_0_keeps_the_agents_silent_and_a_preset_can_be_changed() -> None:
-    async with running(*SERVE, "--rate", "0", "--preset", "off", "--set", "deflate=on", "--set", "batch=true") as server:
-        client = await Client(NEW_WS).connect(server.url)
-        assert client.sio.eio.ws.compress == 15
-        await client.sio.emit("get_stats")
-        assert (await client.got("stats_response")).args[0]["total_messages"] == 1  # this one
-        assert client.grants[0]["format"] == 2
-        await client.close()
+    async with running(
+        *SERVE, "--rate", "0", "--preset", "off", "--set", "deflate=on", "--set", "batch=true"
+    ) as server:
+        async with connected(server.url, NEW_WS) as (client,):
+            assert client.sio.eio.ws.compress == 15
+            await client.sio.emit("get_stats")
+            assert (await client.got("stats_response")).args[0]["total_messages"] == 0
         assert (await server.interrupt())[0] == 0
 
 
 async def test_a_token_is_asked_of_clients_and_of_who_reads_the_figures() -> None:
     async with running(*SERVE, "--token", "sesame") as server:
-        client = Client(OLD_WS)
-        with pytest.raises(Exception, match="namespaces failed to connect"):
-            await client.connect(server.url)
-        await client.close()
-        client = await Client(OLD_WS).connect(server.url, auth={"token": "sesame"})
-        await client.got("message_stream")
-        await client.close()
+        refused = Client(OLD_WS)
+        with pytest.raises(socketio.exceptions.ConnectionError, match="failed to connect"):
+            await refused.connect(server.url)
+        await refused.close()
+        async with connected(server.url, OLD_WS, auth={"token": "sesame"}) as (client,):
+            await client.got("message_stream")
         async with raw(server.url) as reader:
             assert (await reader.request("GET", "/api/websocket/stats"))[0] == 401
             assert (await reader.request("POST", "/api/websocket/stats/reset"))[0] == 401
@@ -172,12 +170,11 @@ async def test_a_token_is_asked_of_clients_and_of_who_reads_the_figures() -> Non
         assert (await server.interrupt())[0] == 0
 
 
-async def test_an_address_that_is_taken_is_named() -> None:
+def test_an_address_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        status, out, err = await finished("-m", "reznet_ws", "serve", "--port", port)
-    assert (status, out) == (2, "")
-    assert err == f"reznet_ws: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert capsys.readouterr() == ("", f"reznet_ws: cannot listen on 127.0.0.1:{port}: Address already in use\n")
 
 
 BAD_ARGUMENTS = [
@@ -195,9 +192,12 @@ BAD_ARGUMENTS = [
 
 
 @pytest.mark.parametrize(("args", "message"), BAD_ARGUMENTS, ids=[" ".join(args) for args, _ in BAD_ARGUMENTS])
-async def test_a_bad_argument_is_one_line_and_status_2(args: list[str], message: str) -> None:
-    status, out, err = await finished("-m", "reznet_ws", "serve", *args)
-    assert (status, out) == (2, ""), err
+def test_a_bad_argument_is_one_line_and_status_2(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *args]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
     assert err.startswith(message)
     assert err.count("\n") == 1
 
@@ -212,15 +212,24 @@ async def test_a_bad_argument_is_one_line_and_status_2(args: list[str], message:
         ([], "the following arguments are required: COMMAND"),
     ],
 )
-async def test_what_the_parser_refuses_is_said_on_its_last_line(args: list[str], message: str) -> None:
-    status, out, err = await finished("-m", "reznet_ws", *args)
-    assert (status, out) == (2, "")
-    assert message in err.splitlines()[-1]
-    assert "Traceback" not in err
+def test_what_the_parser_refuses_is_said_on_its_last_line(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-async def test_help_explains() -> None:
-    status, out, err = await finished("-m", "reznet_ws", "serve", "--help")
-    assert (status, err) == (0, "")
+async def test_a_process_ends_with_that_status() -> None:
+    status, out, err = await finished("-m", "reznet_ws", "serve", "--port", "99999")
+    assert (status, out, err) == (2, "", "reznet_ws: port 99999 is not within 0 to 65535\n")
+
+
+def test_help_explains(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
     for word in ("--host", "--port", "--preset", "--token", "--origin", "Ctrl-C"):
         assert word in out

@@ -14,7 +14,7 @@ from notebooks.save import FOLDER, ROOT, find_notebooks, normalise, read, write
 from reznet_ws.settings import Settings
 
 NOTEBOOKS = find_notebooks()
-MAX_FILE_BYTES = 300_000
+MAX_FILE_BYTES = 700_000
 MAX_MEDIAN_LINES = 5
 RECOMMENDED = Settings.recommended()
 # Prose may name what is set or required. What was counted or measured, a cell has to print.

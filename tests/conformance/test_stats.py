@@ -1,0 +1,211 @@
+"""The figures that a running server shows: over HTTP, as an event, in the log and in /docs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from importlib import metadata
+from typing import Any
+
+import pytest
+from conformance.harness import (
+    KINDS,
+    NEW_WS,
+    OLD_WS,
+    RawClient,
+    Site,
+    connected,
+    end_of,
+    open_site,
+    raw,
+    until,
+)
+
+from reznet_ws.chat import Application
+from reznet_ws.settings import Settings
+
+SEED_FIELDS = [
+    "total_messages",
+    "total_bytes_original",
+    "total_bytes_optimized",
+    "reduction_percentage",
+    "compressed_messages",
+    "avg_message_size",
+]
+MESSAGE = {"message_id": "abc-123", "content": "Response here...", "created_at": "2025-10-25T12:00:00.000Z"}
+LARGE = {"content": "x" * 11_000, "created_at": "2025-10-25T12:00:00.000Z"}
+
+
+@contextlib.asynccontextmanager
+async def chat_site(settings: Settings | None = None, token: str | None = None) -> AsyncIterator[Site]:
+    """The chat application with its agents silent."""
+    app = Application(settings, token=token, simulate=False)
+    async with open_site(sio=app.manager.sio, app=app, attach=False) as site:
+        site.given_manager = app.manager
+        yield site
+        await app.chat.close()
+
+
+async def asked(client: RawClient, method: str, path: str) -> tuple[int, Any]:
+    status, _, body = await client.request(method, f"/api/websocket/{path}")
+    return status, json.loads(body)
+
+
+async def test_the_seeds_six_fields_come_first_and_mean_what_they_say() -> None:
+    async with chat_site(Settings(gzip=True)) as site, raw(site.url) as http:
+        async with connected(site.url, OLD_WS, NEW_WS) as clients:
+            await site.manager.broadcast("message_new", MESSAGE)
+            await site.manager.broadcast("workflow_plan", LARGE)
+            await end_of(site, clients)
+            status, stats = await asked(http, "GET", "stats")
+        assert status == 200
+        assert list(stats) == [*SEED_FIELDS, "active_connections", "wire", "events"]
+        plain = [len(json.dumps(data, separators=(",", ":"))) for data in (MESSAGE, LARGE)]
+        assert stats["total_messages"] == 3
+        assert stats["total_bytes_original"] == sum(plain)
+        assert stats["compressed_messages"] == 1
+        optimized = stats["total_bytes_optimized"]
+        assert 0 < optimized < sum(plain) / 10
+        assert stats["reduction_percentage"] == round(100 * (1 - optimized / sum(plain)), 1)
+        assert stats["avg_message_size"] == round(optimized / 3)
+        assert stats["active_connections"] == 2
+        assert set(stats["events"]) == {"connection_established", "message_new", "workflow_plan", "the_end"}
+        assert stats["events"]["message_new"]["deliveries"] == 2
+        assert stats["events"]["message_new"]["plain_bytes"] == 2 * plain[0]
+
+
+async def test_nothing_sent_is_all_zeros() -> None:
+    async with chat_site() as site, raw(site.url) as http:
+        status, stats = await asked(http, "GET", "stats")
+        assert status == 200
+        assert [stats[name] for name in SEED_FIELDS] == [0, 0, 0, 0.0, 0, 0]
+        assert stats["active_connections"] == 0
+        assert stats["events"] == {}
+        assert set(stats["wire"].values()) == {0}
+
+
+async def test_the_event_answers_what_the_route_answers() -> None:
+    async with chat_site() as site, raw(site.url) as http, connected(site.url, *KINDS) as clients:
+        await site.manager.broadcast("message_new", MESSAGE)
+        await end_of(site, clients)
+        for client in clients:
+            _, before = await asked(http, "GET", "stats")
+            await client.sio.emit("get_stats")
+            answer = (await client.got("stats_response")).args[0]
+            assert list(answer) == list(before)
+            assert [answer[name] for name in SEED_FIELDS] == [before[name] for name in SEED_FIELDS]
+            assert answer["events"]["message_new"] == before["events"]["message_new"]
+
+
+async def test_a_reset_answers_with_the_figures_up_to_then() -> None:
+    async with chat_site() as site, raw(site.url) as http, connected(site.url, *KINDS) as clients:
+        await site.manager.broadcast("message_new", MESSAGE)
+        await end_of(site, clients)
+        status, last = await asked(http, "POST", "stats/reset")
+        assert (status, last["total_messages"]) == (200, 2)
+        _, stats = await asked(http, "GET", "stats")
+        assert [stats[name] for name in SEED_FIELDS] == [0, 0, 0, 0.0, 0, 0]
+        assert stats["events"] == {}
+        assert stats["active_connections"] == len(KINDS)
+        assert (await asked(http, "GET", "stats/reset"))[0] == 405
+
+
+async def test_health_says_how_many_are_connected() -> None:
+    async with chat_site() as site, raw(site.url) as http:
+        version = metadata.version("reznet-ws")
+        async with connected(site.url, *KINDS):
+            connections = len(KINDS)
+            assert await asked(http, "GET", "health") == (
+                200,
+                {"status": "ok", "version": version, "active_connections": connections},
+            )
+        await until(lambda: site.manager.active_connections <= 2, "the goodbyes over WebSocket")
+
+
+async def test_a_client_that_polls_and_says_goodbye_counts_no_longer() -> None:
+    """engineio keeps its socket for another while."""
+    async with chat_site() as site, raw(site.url) as client:
+        target = "/socket.io/?EIO=4&transport=polling"
+        _, _, body = await client.request("GET", target)
+        target += f"&sid={json.loads(body[1:])['sid']}"
+        assert site.manager.active_connections == 1
+        assert (await client.request("POST", target, b"1"))[0] == 200
+        assert site.manager.active_connections == 0
+
+
+async def test_with_a_token_the_figures_ask_for_it() -> None:
+    async with chat_site(token="sesame") as site, raw(site.url) as http:
+        for method, path in (("GET", "stats"), ("POST", "stats/reset")):
+            for header in ({}, {"Authorization": "Bearer sesam"}, {"Authorization": "Basic sesame"}):
+                status, head, _ = await http.request(method, f"/api/websocket/{path}", headers=header)
+                assert status == 401
+                assert "www-authenticate: bearer" in head.lower()
+            status, _, _ = await http.request(
+                method, f"/api/websocket/{path}", headers={"Authorization": "Bearer sesame"}
+            )
+            assert status == 200
+        assert (await asked(http, "GET", "health"))[0] == 200
+
+
+async def test_docs_and_the_openapi_schema_describe_it() -> None:
+    async with chat_site() as site, raw(site.url) as http:
+        status, _, page = await http.request("GET", "/docs")
+        assert status == 200
+        assert b"/openapi.json" in page
+        _, _, body = await http.request("GET", "/openapi.json")
+        schema = json.loads(body)
+        assert set(schema["paths"]) == {
+            "/api/websocket/stats",
+            "/api/websocket/stats/reset",
+            "/api/websocket/health",
+        }
+        assert list(schema["components"]["schemas"]["Stats"]["properties"])[:6] == SEED_FIELDS
+        for path, methods in schema["paths"].items():
+            for method, route in methods.items():
+                assert route["description"], (method, path)
+
+
+# The log
+
+LINE = re.compile(r"Payload (\w+): (\d+)B -> (\d+)B \((-?\d+\.\d)% reduction\)")
+
+
+async def logged(site: Site, caplog: pytest.LogCaptureFixture, *emitted: tuple[str, Any]) -> list[str]:
+    """The lines that some events leave, once the log's own thread is done."""
+    for event, data in emitted:
+        await site.sio.emit(event, data)
+    site.manager.close()
+    return [record.getMessage() for record in caplog.records if record.name == "reznet_ws"]
+
+
+async def test_a_payload_above_1_kb_is_logged_in_the_seeds_words(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "reznet_ws")
+    settings = Settings(gzip=True, gzip_threshold_bytes=1000)
+    async with open_site(settings) as site, connected(site.url, NEW_WS):
+        (line,) = await logged(site, caplog, ("message_new", {"content": "x" * 5000}), ("message_new", MESSAGE))
+        found = LINE.fullmatch(line)
+        assert found, line
+        event, before, after, percent = found.groups()
+        assert (event, int(before)) == ("message_new", len('{"content":""}') + 5000)
+        assert 0 < int(after) < 100
+        assert float(percent) == round(100 * (1 - int(after) / int(before)), 1)
+        (record,) = [record for record in caplog.records if record.name == "reznet_ws"]
+        assert record.levelname == "INFO"
+        assert record.threadName != "MainThread"  # a slow handler holds up no message
+
+
+@pytest.mark.parametrize(("size", "lines"), [(1024, 0), (1025, 1)])
+async def test_the_threshold_is_1_kb_of_plain_json(size: int, lines: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "reznet_ws")
+    async with open_site() as site:
+        text = "x" * (size - 2)
+        assert len(await logged(site, caplog, ("message_new", text))) == lines
+
+
+async def test_above_info_there_is_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "reznet_ws")
+    async with open_site() as site:
+        assert await logged(site, caplog, ("message_new", "x" * 5000)) == []
