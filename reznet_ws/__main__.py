@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from reznet_ws.chat import Application
 from reznet_ws.server import listen, uvicorn_config
@@ -94,11 +95,18 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
+# uvicorn's own, and the same for the line that names each large payload.
+_LOG_CONFIG: dict[str, Any] = {
+    **LOGGING_CONFIG,
+    "loggers": {**LOGGING_CONFIG["loggers"], "reznet_ws": {"handlers": ["default"], "level": "INFO"}},
+}
+
+
 class _Server(uvicorn.Server):
     """Closes the clients' connections before uvicorn waits for their requests: a long poll lasts 45 s."""
 
     def __init__(self, app: Application) -> None:
-        super().__init__(uvicorn_config(app, log_level="info", access_log=False))
+        super().__init__(uvicorn_config(app, log_config=_LOG_CONFIG, access_log=False))
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

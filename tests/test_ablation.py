@@ -108,7 +108,7 @@ def test_nothing_has_no_percentile() -> None:
 # Against a real socket
 
 # Bursts, each within one window; the next begins when none is open any more.
-_WINDOW_MS = 300.0
+_WINDOW_MS = 1000.0
 _APART_MS = 10 * _WINDOW_MS
 _BURSTS, _BURST_MESSAGES = 3, 24
 

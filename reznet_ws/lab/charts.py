@@ -169,7 +169,7 @@ def _empty_figure() -> Any:
         vertical_spacing=0.15,
         subplot_titles=(
             f"Wire, kB/s: {_ink('■ on the wire', WIRE_COLOUR)} against {_ink('■ off', OFF_COLOUR)}",
-            f"Latency, ms (log): {_ink('━ p50', WIRE_COLOUR)}  {_ink('┅ p95', WIRE_COLOUR)}  and their limits",
+            f"Latency, ms, log scale: {_ink('━ p50', WIRE_COLOUR)}  {_ink('┅ p95', WIRE_COLOUR)}",
             f"Bytes per event: {_ink('■ on the wire', WIRE_COLOUR)} in % of {_ink('■ off', OFF_COLOUR)}",
             "Saving of each layer, in % of off",
         ),

@@ -129,6 +129,8 @@ def layers_seen(stats: dict[str, Any]) -> set[str]:
 
 
 VARIANTS = {
+    "a window each": {"deflate_shared": False},
+    "secrets": {"never_compress": frozenset({"message_stream", "picture"})},
     "no takeover, all": {"deflate_takeover": False, "deflate_threshold_bytes": 0},
     "no takeover, above 200 B": {"deflate_takeover": False, "deflate_threshold_bytes": 200},
     "9 bits": {"deflate_window_bits": 9, "deflate_mem_level": 1},
@@ -184,6 +186,19 @@ async def test_without_layers_each_row_took_what_off_would_take() -> None:
             assert row["wire_bytes"] == row["off_wire_bytes"], event
             assert row["plain_bytes"] == row["abbreviated_bytes"] == row["encoded_bytes"] == row["gzipped_bytes"]
             assert row["frame_bytes"] == row["deflated_bytes"]
+
+
+@pytest.mark.parametrize("size", [124, 125, 126, 127, 128, 65_535, 65_536, 65_537])
+async def test_also_where_a_frames_header_grows(size: int) -> None:
+    """RFC 6455 section 5.2: two bytes up to 125, four up to 65,535, then ten."""
+    async with open_site(Settings.off()) as site, raw(site.url) as client:
+        await client.connect()
+        await site.sio.emit("e", "x" * (size - len('42["e",""]')))
+        before = len(client.received)
+        assert len((await client.frame()).payload) == size
+        row = site.manager.get_stats()["events"]["e"]
+        assert row["wire_bytes"] == row["off_wire_bytes"] == len(client.received) - before
+        assert row["frame_bytes"] == size
 
 
 @pytest.mark.parametrize("preset", ["stock", "seed", "recommended"])

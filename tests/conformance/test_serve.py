@@ -119,6 +119,16 @@ async def test_ctrl_c_waits_for_no_client() -> None:
         await silent.read_rest()
 
 
+async def test_large_payloads_are_named_in_the_log() -> None:
+    async with running(*SERVE, "--mix", "plans", "--rate", "200") as server:
+        async with connected(server.url, NEW_WS) as (client,):
+            await client.got("workflow_plan")
+        _, _, err = await server.interrupt()
+        assert re.search(r"^INFO: +Payload workflow_plan: \d{5}B -> \d+B \(\d+\.\d% reduction\)$", err, re.MULTILINE), (
+            err
+        )
+
+
 async def begin_poll(client: RawClient) -> None:
     """A session over long-polling outside every room, whose poll nothing answers."""
     target = "/socket.io/?EIO=4&transport=polling"

@@ -46,7 +46,7 @@ async def chat_site(settings: Settings | None = None, token: str | None = None) 
     async with open_site(sio=app.manager.sio, app=app, attach=False) as site:
         site.given_manager = app.manager
         yield site
-        await app.chat.close()
+        app.manager.close()
 
 
 async def asked(client: RawClient, method: str, path: str) -> tuple[int, Any]:
