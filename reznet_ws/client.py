@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -34,7 +35,7 @@ def attach(
     Units: `max_bytes` bounds what one payload may inflate to. An event that cannot be decoded is dropped and given to
     `on_error(error, event)`, by default to the log; those after it go on.
     """
-    decoder = _Decoder(max_bytes, on_error or _log_error)
+    decoder, turn = _Decoder(max_bytes, on_error or _log_error), threading.Lock()
     handle_connect, handle_event = client._handle_connect, client._handle_event
 
     async def connect_async(namespace: str | None, data: Any) -> None:
@@ -58,8 +59,11 @@ def attach(
         handle_connect(namespace, data)
 
     def event(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
-        for decoded in decoder.decode(namespace, ack_id, data):
-            handle_event(namespace, ack_id, decoded)
+        with turn:  # packets come in threads of their own
+            events = decoder.decode(namespace, ack_id, data)
+            handlers = [client.start_background_task(handle_event, namespace, ack_id, decoded) for decoded in events]
+        for handler in handlers:
+            handler.join()
 
     if isinstance(client, socketio.AsyncClient):
         client._handle_connect, client._handle_event = connect_async, event_async

@@ -272,12 +272,12 @@ class ConnectionManager:
         return await self._handle_request(scope, receive_checked, send)
 
     def _remember(self, eio_sid: str, scope: Scope) -> None:
-        if eio_sid not in self.sio.eio.sockets:
+        socket = self.sio.eio.sockets.get(eio_sid)
+        if socket is None or socket.upgraded:  # engineio refuses a second WebSocket for one session
             return
         owner = scope.get("extensions", {}).get(SCOPE_KEY)
         if isinstance(owner, WebSocketProtocol):
             self._connections[eio_sid] = owner
-            socket = self.sio.eio.sockets[eio_sid]
             socket.queue.connect(owner, socket)
         if isinstance(owner, (WebSocketProtocol, CountingTransport)):
             self._uncounted.discard(eio_sid)

@@ -65,7 +65,7 @@ class _Server(uvicorn.Server):
         await self.stop.wait()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 
@@ -140,7 +140,7 @@ class ThreadSite(Site):
 
 
 @contextlib.asynccontextmanager
-async def open_thread_site(settings: Settings | None = None) -> AsyncIterator[Site]:
+async def open_thread_site(settings: Settings | None = None) -> AsyncIterator[ThreadSite]:
     """A server in a thread, as the lab runs it."""
     sio = new_sio()
     site = ThreadSite("", sio, attach_manager(sio, settings))

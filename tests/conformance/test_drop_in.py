@@ -181,11 +181,12 @@ async def test_always_connect_lets_clients_in_before_their_handler_has_said_so(a
     sio = new_sio(always_connect=True)
     may_go_on = asyncio.Event()
 
-    @sio.on("connect")
     async def decide(sid: str, environ: Any) -> bool:
         await sio.emit("message_new", CHAT, to=sid)
         await may_go_on.wait()
         return accepted
+
+    sio.on("connect", decide)
 
     async with open_site(sio=sio) as site, connected(site.url, OLD_WS, NEW_WS) as clients:
         for client in clients:
@@ -196,16 +197,16 @@ async def test_always_connect_lets_clients_in_before_their_handler_has_said_so(a
             for client in clients:
                 assert client.events == [Event("message_new", (CHAT,)), END]
         else:
-            for client in clients:
-                await until(lambda client=client: not client.sio.connected, "the refusal")
+            await until(lambda: not any(client.sio.connected for client in clients), "the refusal")
 
 
 async def test_a_refusal_reaches_the_client_with_its_reason() -> None:
     sio = new_sio()
 
-    @sio.on("connect")
     async def refuse(sid: str, environ: Any, auth: Any) -> None:
         raise socketio.exceptions.ConnectionRefusedError("not you", {"code": 7})
+
+    sio.on("connect", refuse)
 
     async with open_site(sio=sio) as site:
         for kind in (OLD_WS, NEW_WS):

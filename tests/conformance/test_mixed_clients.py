@@ -35,6 +35,8 @@ from conformance.harness import (
 
 from reznet_ws.settings import Settings
 
+NOW = "2025-10-25T12:00:00.000Z"
+END = Event("the_end", ())
 NAMESPACES = ("/", "/chat", "/чат")
 
 # What a client gets, so what is emitted is JSON already: lists, not tuples.
@@ -206,9 +208,6 @@ async def test_what_is_sent_to_one_overtakes_nothing_that_waits() -> None:
         assert second.events == [*statuses, END]
 
 
-END = Event("the_end", ())
-
-
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 async def test_the_server_asks_and_every_kind_answers(kind: Kind) -> None:
     async with open_site() as site, connected(site.url, kind) as (client,):
@@ -225,9 +224,6 @@ async def test_the_server_asks_and_every_kind_answers(kind: Kind) -> None:
             Event("question", ()),
             END,
         ]
-
-
-NOW = "2025-10-25T12:00:00.000Z"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -261,9 +257,9 @@ async def test_a_handler_that_waits_holds_up_none_of_those_after_it() -> None:
             if number % 10 == 9:
                 await site.sio.emit("last", number + 0.5)
         expected = [number + half for number in range(30) for half in ((0, 0.5) if number % 10 == 9 else (0,))]
-        for name in begun:
-            await until(lambda name=name: len(finished[name]) == len(expected), f"all at {name}")
-            assert begun[name] == expected, name
+        await until(lambda: all(len(seen) == len(expected) for seen in finished.values()), "the end of every handler")
+        for name, seen in begun.items():
+            assert seen == expected, name
 
 
 async def test_the_disconnect_handler_comes_after_what_was_sent_before() -> None:
@@ -405,10 +401,10 @@ async def test_each_namespace_is_granted_by_itself_and_again_when_joined_again()
 def welcoming_sio() -> socketio.AsyncServer:
     sio = new_sio()
 
-    @sio.on("connect")
     async def welcome(sid: str, environ: Any) -> None:
         await sio.emit("message_new", {"content": "welcome", "created_at": NOW}, to=sid)
 
+    sio.on("connect", welcome)
     return sio
 
 
@@ -527,7 +523,7 @@ async def test_a_client_that_asked_for_nothing_gets_the_very_bytes_of_a_stock_se
 
 
 async def test_with_utf8_the_frames_say_the_same_in_fewer_bytes() -> None:
-    frames = []
+    frames: list[list[Any]] = []
     for attach in (False, True):
         async with open_site(Settings(deflate=False), attach=attach) as site, raw(site.url) as client:
             await client.connect()
