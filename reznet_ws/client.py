@@ -3,15 +3,15 @@
 In: a `socketio.AsyncClient` or `socketio.Client` that connects with `?reznet=2` in its URL. Out: the same client.
 Never: changes events before the server has granted format 2, or those of a server that knows nothing of it.
 
-Leans on python-socketio 5.18 (`async_client.py` and `client.py`: `_handle_connect`, `_handle_event`, `_handle_ack` and
-`_handle_disconnect`, each called in a task of its own, in the order of the packets).
+Leans on python-socketio 5.18 (`async_client.py` and `client.py`: `_handle_connect`, `_handle_event`, `_handle_ack`,
+`_handle_disconnect` and `_handle_error`) and python-engineio 4.15 (`_trigger_event`: each packet is handled in a task
+or thread of its own, begun in the order of the packets).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -35,14 +35,22 @@ def attach(
     Units: `max_bytes` bounds what one payload may inflate to. An event that cannot be decoded is dropped and given to
     `on_error(error, event)`, by default to the log; those after it go on.
     """
-    decoder, turn = _Decoder(max_bytes, on_error or _log_error), threading.Lock()
+    decoder = _Decoder(max_bytes, on_error or _log_error)
+    if isinstance(client, socketio.AsyncClient):
+        _attach_async(client, decoder)
+    else:
+        _attach_threaded(client, decoder)
+    return client
+
+
+def _attach_async(client: socketio.AsyncClient, decoder: _Decoder) -> None:
     handle_connect, handle_event = client._handle_connect, client._handle_event
 
-    async def connect_async(namespace: str | None, data: Any) -> None:
+    async def connect(namespace: str | None, data: Any) -> None:
         decoder.forget(namespace)
         await handle_connect(namespace, data)
 
-    async def event_async(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
+    async def event(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
         # A task for each event, as without batches: a handler that waits holds up none of those after it.
         events = decoder.decode(namespace, ack_id, data)
         await asyncio.gather(*(handle_event(namespace, ack_id, decoded) for decoded in events))
@@ -54,24 +62,36 @@ def attach(
 
         return handle_late
 
+    client._handle_connect, client._handle_event = connect, event
+    client._handle_ack = after_events(client._handle_ack)
+    client._handle_disconnect = after_events(client._handle_disconnect)
+
+
+def _attach_threaded(client: socketio.Client, decoder: _Decoder) -> None:
+    """Take packets apart in the thread that reads them, in order; what they call has threads of its own, as before."""
+    trigger_event = client.eio._trigger_event
+
+    def trigger(event: str, *args: Any, run_async: bool = False, **options: Any) -> Any:
+        return trigger_event(event, *args, run_async=run_async and event != "message", **options)
+
+    def in_thread(handle: Callable[..., None]) -> Callable[..., None]:
+        return lambda *args: client.start_background_task(handle, *args)
+
+    handle_connect, handle_event = in_thread(client._handle_connect), in_thread(client._handle_event)
+
     def connect(namespace: str | None, data: Any) -> None:
         decoder.forget(namespace)
         handle_connect(namespace, data)
 
     def event(namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
-        with turn:  # packets come in threads of their own
-            events = decoder.decode(namespace, ack_id, data)
-            handlers = [client.start_background_task(handle_event, namespace, ack_id, decoded) for decoded in events]
-        for handler in handlers:
-            handler.join()
+        for decoded in decoder.decode(namespace, ack_id, data):
+            handle_event(namespace, ack_id, decoded)
 
-    if isinstance(client, socketio.AsyncClient):
-        client._handle_connect, client._handle_event = connect_async, event_async
-        client._handle_ack = after_events(client._handle_ack)
-        client._handle_disconnect = after_events(client._handle_disconnect)
-    else:
-        client._handle_connect, client._handle_event = connect, event
-    return client
+    client.eio._trigger_event = trigger
+    client._handle_connect, client._handle_event = connect, event
+    client._handle_ack = in_thread(client._handle_ack)
+    client._handle_disconnect = in_thread(client._handle_disconnect)
+    client._handle_error = in_thread(client._handle_error)
 
 
 def unpack(envelope: Any) -> list[tuple[str, list[Any]]]:

@@ -37,6 +37,11 @@ class Peer:
         self.errors: list[tuple[str, str]] = []
         self.acks: list[Any] = []
         self._is_async = kind is socketio.AsyncClient
+        # The synchronous client's handlers have threads of their own.
+        self._threads: list[Any] = []
+        if not self._is_async:
+            start = self.client.start_background_task
+            self.client.start_background_task = lambda *args: self._threads.append(start(*args))
         options.setdefault("on_error", lambda error, event: self.errors.append((event, str(error))))
         assert attach(self.client, **options) is self.client
         self.client._connect_event = self.client.eio.create_event()
@@ -67,6 +72,8 @@ class Peer:
             handled = self.client._handle_eio_message(part)
             if self._is_async:
                 await handled
+        for thread in self._threads:
+            thread.join()
 
     async def connect(self, query: str | None = "reznet=2", namespace: str = "/") -> None:
         """Connect to a namespace; with a query string, be granted what it asks for."""

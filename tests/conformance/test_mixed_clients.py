@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import random
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from conformance.harness import (
     NEW_WS,
     OLD_POLLING,
     OLD_WS,
+    TIMEOUT_S,
     Client,
     Event,
     Kind,
@@ -33,6 +35,7 @@ from conformance.harness import (
     until,
 )
 
+from reznet_ws.client import attach as attach_client
 from reznet_ws.settings import Settings
 
 NOW = "2025-10-25T12:00:00.000Z"
@@ -260,6 +263,41 @@ async def test_a_handler_that_waits_holds_up_none_of_those_after_it() -> None:
         await until(lambda: all(len(seen) == len(expected) for seen in finished.values()), "the end of every handler")
         for name, seen in begun.items():
             assert seen == expected, name
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+@pytest.mark.parametrize("query", ["", "reznet=2"], ids=["old", "new"])
+async def test_the_synchronous_client_gets_everything_in_order(query: str, transport: str) -> None:
+    """Its packets come in threads; a batch, or an attachment, takes longer to undo than what follows it."""
+    async with open_site(Settings(gzip=True, gzip_threshold_bytes=300)) as site:
+        client = socketio.Client(handle_sigint=False, reconnection=False)
+        if query:
+            attach_client(client)
+        got: list[Any] = []
+        answers: list[Any] = []
+        ended = threading.Event()
+        site.sio.on("ask", lambda sid, data: data)
+        client.on("*", lambda event, *args: got.append((event, args)))
+        client.on("question", lambda data: client.call("ask", data, timeout=10))  # a handler that waits for the server
+        client.on("the_end", lambda: ended.set())
+        await asyncio.to_thread(client.connect, f"{site.url}?{query}", transports=[transport], wait_timeout=TIMEOUT_S)
+        sid = client.get_sid()
+        expected: list[Any] = []
+        for number in range(100):
+            await site.sio.emit("agent_status", {"status": number})
+            expected.append(("agent_status", ({"status": number},)))
+            if number % 10 == 9:
+                await site.sio.emit("message_new", {"content": f"{number}" * 500, "bytes": b"x"})
+                await site.sio.emit("message_new", {"content": f"{number}" * 500})
+                expected.append(("message_new", ({"content": f"{number}" * 500, "bytes": b"x"},)))
+                expected.append(("message_new", ({"content": f"{number}" * 500},)))
+        answers.append(await site.sio.call("question", {"content": "?"}, to=sid, timeout=10))
+        await site.sio.emit("the_end")
+        assert await asyncio.to_thread(ended.wait, TIMEOUT_S)
+        assert [event for event in got if event[0] != "connection_established"] == expected
+        assert answers == [{"content": "?"}]
+        await site.sio.eio.disconnect(site.eio_sid(sid))
+        await asyncio.to_thread(client.disconnect)
 
 
 async def test_the_disconnect_handler_comes_after_what_was_sent_before() -> None:
