@@ -1,5 +1,5 @@
 """What the course's notebooks measure with: seeded traces and variants of them, a stock server, clients that keep
-every byte, and and what a browser says of its own.
+every byte, and what a browser says of its own.
 
 In: a seed, settings, options of python-socketio. Out: bytes, counted at a socket or computed by the server's own code.
 Never: repairs what it measures. The stock server is python-socketio under uvicorn as they come, but for one thing: its
