@@ -17,6 +17,9 @@ from socketio import packet as sio_packet
 
 # socket.io-parser refuses more than 10; python-socketio would gather up to 9,999,999,999.
 MAX_ATTACHMENTS = 64
+# Names that python-socketio calls handlers of its own accord by; a client's event would run them a second time.
+# socket.io-parser refuses them too (`RESERVED_EVENTS`).
+RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
 INVALID_DATA = 1007
 POLICY_VIOLATION = 1008
@@ -64,6 +67,8 @@ def check_event(data: Any) -> None:
     """Let an event's name and arguments pass. Raises: MalformedPacket."""
     if not (isinstance(data, list) and data and isinstance(data[0], str)):
         raise MalformedPacket("an event is a list that begins with its name")
+    if data[0] in RESERVED_EVENTS:
+        raise MalformedPacket(f"an event may not be called {data[0]}")
 
 
 def check_ack(ack_id: int | None, data: Any) -> None:

@@ -217,6 +217,9 @@ NOT_PACKETS = {
     "an event whose name is an object": '42[{"x":1},2]',
     "an event whose name is null": "42[null]",
     "an event whose name is a number": "42[7]",
+    "an event of a name that is the server's to call: connect": '42["connect",{}]',
+    "an event of a name that is the server's to call: disconnect": '42["disconnect","ping timeout"]',
+    "an event of a name that is the server's to call: connect_error": '42["connect_error"]',
     "JSON cut short": '42["x",{"a":',
     "JSON with more behind it": '42["x"]]',
     "no JSON": "42hello",
@@ -257,6 +260,7 @@ BAD_ATTACHMENTS: dict[str, tuple[list[str | bytes], int]] = {
     "a placeholder that is a text": (['451-["x",{"_placeholder":true,"num":"0"}]', b"one"], 1007),
     "an event without a name": (["451-[]", b"one"], 1007),
     "an event whose name is the attachment": ([f"451-[{PLACEHOLDER}]", b"one"], 1007),
+    "an event of a name that is the server's to call": ([f'451-["disconnect",{PLACEHOLDER}]', b"one"], 1007),
     "none": (['450-["x"]'], 1008),
     "65": (['4565-["x"]'], 1008),
     "a billion": (['451000000000-["x"]'], 1008),
@@ -274,6 +278,21 @@ async def test_attachments_that_do_not_fit_close_their_connection(parts: list[st
         await send_parts(client, parts)
         assert (await client.closing()).close_code == code
     assert got in ([], [(b"one",)])  # nothing made up: only what was whole before the fault
+
+
+@pytest.mark.parametrize("event", ["connect", "disconnect"])
+async def test_a_client_cannot_run_the_handlers_that_are_the_servers_to_run(event: str) -> None:
+    """python-socketio by itself would: as if the client had come a second time, or gone."""
+    sio = new_sio()
+    ran: list[str] = []
+    sio.on("connect", lambda sid, environ, auth=None: ran.append("connect"))
+    sio.on("disconnect", lambda sid, reason: ran.append(reason))
+    async with open_site(sio=sio) as site, raw(site.url) as client:
+        await client.connect()
+        await client.send_text(f'42["{event}","forged"]')
+        assert (await client.closing()).close_code == 1007
+        await until(lambda: len(ran) == 2, "the end of its connection")
+    assert ran == ["connect", sio.reason.TRANSPORT_ERROR]
 
 
 async def send_parts(client: RawClient, parts: list[str | bytes]) -> None:
