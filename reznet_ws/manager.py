@@ -142,7 +142,11 @@ class ConnectionManager:
         # Below whatever the manager is (a Redis manager too), above AsyncManager.
         plain = type(sio.manager)
         bases = (_OptimizedManager,) if plain is socketio.AsyncManager else (plain, _OptimizedManager)
+        past_us = plain.emit.__get__(sio.manager)
         sio.manager.__class__ = type(f"Optimized{plain.__name__}", bases, {"reznet": self})
+        for name, kept in list(vars(sio.manager).items()):
+            if kept == past_us:  # by the Admin UI, where it came first
+                setattr(sio.manager, name, sio.manager.__class__.emit.__get__(sio.manager))
         self._send_packet = sio._send_packet
         sio._send_packet = self._send_packet_in_order
         self._handle_event, self._handle_ack = sio._handle_event, sio._handle_ack
@@ -150,13 +154,16 @@ class ConnectionManager:
         eio.create_queue = Outbox
         self._handle_request = eio.handle_request
         eio.handle_request = self._handle_counted_request
-        self._on_connect = eio.handlers["connect"]
         self._on_message = eio.handlers["message"]
-        self._on_disconnect = eio.handlers["disconnect"]
         eio.disconnect = self._disconnect
-        eio.on("connect", self._connected)
         eio.on("message", self._received)
-        eio.on("disconnect", self._disconnected)
+        # The Admin UI puts handlers of its own in front of the server's and then calls these by their names.
+        own = {"connect": sio._handle_eio_connect, "disconnect": sio._handle_eio_disconnect}
+        self._on_connect, self._on_disconnect = own.values()
+        sio._handle_eio_connect, sio._handle_eio_disconnect = self._connected, self._disconnected
+        for event, ours in (("connect", self._connected), ("disconnect", self._disconnected)):
+            if eio.handlers[event] == own[event]:
+                eio.on(event, ours)
 
     async def _connected(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         asked = grant(environ.get("QUERY_STRING", ""))
