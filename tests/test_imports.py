@@ -26,7 +26,7 @@ PURE = [
     "vocabulary",
     "workload",
 ]
-# A folder counts as one; nothing but the command line imports the lab.
+# A folder counts as one; nothing but the audit, which builds on its replay, and the command line imports the lab.
 ORDER = [
     *PURE,
     "window",
@@ -42,7 +42,7 @@ ORDER = [
     "chat",
     "app",
 ]
-ORDER += ["js", "lab", "__main__"]
+ORDER += ["js", "lab", "audit", "__main__"]
 KEPT_OUT = ["socketio", "engineio", "asyncio", "uvicorn", "websockets", "fastapi", "aiohttp", "socket", "ssl"]
 
 

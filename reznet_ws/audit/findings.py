@@ -250,7 +250,8 @@ class FieldMap:
 class Alternative:
     """What another server's own settings would send: the captured frames, as they are, through its deflate.
 
-    `setting` is the text to paste; `source` says where the meaning of the option is written.
+    `setting` is the text to paste; `source` says where the meaning of the option is written. `is_default`: what the
+    server does by itself. `is_best`: of this server's, the one with the least memory within 2 % of the fewest bytes.
     """
 
     server: str
@@ -259,6 +260,8 @@ class Alternative:
     wire_bytes: int
     memory_bytes: int
     source: str
+    is_default: bool
+    is_best: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def _encode(trace: Iterable[Recorded], settings: Settings) -> list[Timed]:
 
 
 def _send(encoded: Iterable[Timed], settings: Settings, batcher: Batcher | None = None) -> Outcome:
-    line = _Line(settings)
+    line = Line(settings)
     waits = (lambda message: message.may_wait(settings)) if settings.batch else (lambda _: False)
     for now_ms, together in leave(encoded, batcher or MessageBatcher(settings), waits):
         line.send(together, now_ms)
@@ -177,7 +177,7 @@ def _closing(
             yield closes_ms, batch.messages
 
 
-class _Line:
+class Line:
     """One connection's outgoing side, counted."""
 
     def __init__(self, settings: Settings) -> None:
@@ -190,18 +190,27 @@ class _Line:
         self._delays_ms: list[float] = []
 
     def send(self, together: Sequence[Timed], now_ms: float) -> None:
+        """Count what leaves together, packed."""
         self._delays_ms += [round(now_ms - emitted_ms, _DECIMALS) for emitted_ms, _ in together]
-        self._write(pack([message for _, message in together], utf8=self.settings.utf8))
+        for opcode, data in frames_of(pack([message for _, message in together], utf8=self.settings.utf8)):
+            self.carry(opcode, data)
 
-    def _write(self, packet: Packet) -> None:
-        parts = [(Opcode.TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
-        parts += [(Opcode.BINARY, attachment) for attachment in packet.attachments]
-        for opcode, data in parts:
-            sent = len(self._deflate.encode(Frame(opcode, data)).data)
-            self._frames += 1
-            self._frame_bytes += len(data)
-            self._wire_bytes += sent + header_bytes(sent)
+    def carry(self, opcode: Opcode, data: bytes) -> int:
+        """Count one frame; the bytes that it takes at the socket."""
+        sent = len(self._deflate.encode(Frame(opcode, data)).data)
+        wire_bytes = sent + header_bytes(sent)
+        self._frames += 1
+        self._frame_bytes += len(data)
+        self._wire_bytes += wire_bytes
+        return wire_bytes
 
     def outcome(self) -> Outcome:
+        """What was counted so far."""
         delays_ms = tuple(self._delays_ms)
         return Outcome(len(delays_ms), self._frames, self._frame_bytes, self._wire_bytes, delays_ms)
+
+
+def frames_of(packet: Packet) -> list[tuple[Opcode, bytes]]:
+    """A packet as WebSocket frames, before any compression: its text, then each attachment."""
+    frames = [(Opcode.TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
+    return frames + [(Opcode.BINARY, attachment) for attachment in packet.attachments]
