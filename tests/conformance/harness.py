@@ -140,13 +140,16 @@ class ThreadSite(Site):
 
 
 @contextlib.asynccontextmanager
-async def open_thread_site(settings: Settings | None = None) -> AsyncIterator[ThreadSite]:
-    """A server in a thread, as the lab runs it."""
-    sio = new_sio()
-    site = ThreadSite("", sio, attach_manager(sio, settings))
+async def open_thread_site(
+    settings: Settings | None = None, *, sio: socketio.AsyncServer | None = None, attach: bool = True
+) -> AsyncIterator[ThreadSite]:
+    """A server in a thread, as the lab runs it; with `attach` off a stock one."""
+    sio = sio or new_sio()
+    site = ThreadSite("", sio, attach_manager(sio, settings) if attach else None)
 
     async def stopping() -> None:
-        site.manager.close()
+        if site.given_manager is not None:
+            site.given_manager.close()
         await end_polls(sio)
         await sio.shutdown()
 
