@@ -115,10 +115,10 @@ def leave(
 ) -> Iterator[tuple[float, tuple[tuple[float, Item], ...]]]:
     """When which items leave together. Units: ms, for when each was emitted and for when it leaves."""
     for emitted_ms, item in timed:
-        yield from _closing(batcher, emitted_ms)
+        yield from closing(batcher, emitted_ms)
         for batch in batcher.add((_RECEIVER,), (emitted_ms, item), emitted_ms, may_wait=may_wait(item)):
             yield emitted_ms, batch.messages
-    yield from _closing(batcher, math.inf)
+    yield from closing(batcher, math.inf)
 
 
 def shapley(values: Mapping[Subset, float]) -> dict[str, float]:
@@ -168,7 +168,7 @@ def _send(encoded: Iterable[Timed], settings: Settings, batcher: Batcher | None 
     return line.outcome()
 
 
-def _closing(
+def closing(
     batcher: MessageBatcher[int, tuple[float, Item]], until_ms: float
 ) -> Iterator[tuple[float, tuple[tuple[float, Item], ...]]]:
     """What leaves because its window closes before a time."""

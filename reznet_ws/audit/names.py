@@ -1,0 +1,193 @@
+"""Which names of keys and events may be shown: those that the application's author gave, not what its users typed.
+
+In: arguments of events, as they pass; then names. Out: the name, `*` in place of what looks like contents, or a hash.
+Never: keeps a value. What it keeps is bounded; past the bounds it shows less.
+
+Objects are used in two ways. A record has the same few keys each time, and they are names; a map has a key for each
+user, file or request, and they are contents. A map gives itself away: its keys look like ids, come once and never
+again, change from object to object, or lead to many objects of the very same shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+HIDDEN = "*"
+_MAX_NAME_CHARACTERS = 40
+_MAX_EVENT_CHARACTERS = 64
+_MAX_WORDS = 4
+
+_MAX_PLACES = 2000  # where objects stand, each a path of keys
+_MAX_KEYS = 300  # at one place
+_MAX_DEPTH = 12
+_MAX_OBJECTS = 200_000
+_MAX_EVENTS = 5000
+_MAX_ITEMS = 16  # of a list, or an array of a million objects would be looked at whole
+
+# A key that came less often is no proof of a name.
+_LEAST_COUNT = 3
+# At one place: above as many keys, a place whose objects hold less than half of them each is a map.
+_MANY_KEYS = 16
+_MOST_OF_A_MAP = 0.5
+# As many keys that lead to objects or arrays of one and the same shape make a map.
+_ALIKE_KEYS = 4
+
+_WORD_BREAK = re.compile(r"[\s:/._\-|]+")
+_HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_DIGITS = re.compile(r"[0-9]+")
+_CONTENT_CHARACTERS = re.compile(r"[@\\?&=%<>{}\[\]()\"'`,;!]")
+
+
+class Names:
+    """Learns from the arguments of events which keys are names, then shows them.
+
+    `salt`: names are shown as a keyed hash of them with it, `key-3fa2c1d0`, the same within one run only.
+    """
+
+    def __init__(self, salt: bytes | None = None) -> None:
+        self._salt = salt
+        self._places: dict[tuple[str, ...], _Place] = {}
+        self._objects = 0
+        self._shown: dict[str, str] | None = None
+        self._events: Counter[str] = Counter()
+        self._hides_single_events: bool | None = None
+
+    def learn(self, event: str, args: Sequence[Any]) -> None:
+        """Look at one event."""
+        self._shown = self._hides_single_events = None
+        if event in self._events or len(self._events) < _MAX_EVENTS:
+            self._events[event] += 1
+        for arg in args:
+            self._look((event,), arg)
+
+    def key(self, name: str) -> str:
+        """How a key is shown."""
+        if self._shown is None:
+            self._shown = {name: name for name in self._names_of_records()}
+        return self._hash("key", self._shown.get(name, HIDDEN))
+
+    def event(self, name: str) -> str:
+        """How an event is shown; the parts of it that look like ids are hidden."""
+        return self._hash("event", self._event(name))
+
+    def address(self, url: str) -> str:
+        """How an address is shown: parts of its path that look like ids are hidden."""
+        start, slashes, rest = url.rpartition("://")
+        host, *path = rest.split("/")
+        return self._hash("url", start + slashes + "/".join([host, *map(_hide_ids, path)]))
+
+    def file(self, name: str) -> str:
+        """How a file is shown."""
+        return self._hash("file", name)
+
+    def _event(self, name: str) -> str:
+        if len(name) > _MAX_EVENT_CHARACTERS or _CONTENT_CHARACTERS.search(name) or len(name.split()) > _MAX_WORDS:
+            return HIDDEN
+        if self._hides_single_events is None:
+            once = sum(count == 1 for count in self._events.values())
+            self._hides_single_events = once > max(_MANY_KEYS, len(self._events) * _MOST_OF_A_MAP)
+        if self._hides_single_events and self._events[name] <= 1:
+            return HIDDEN
+        return _hide_ids(name)
+
+    def _hash(self, kind: str, shown: str) -> str:
+        if self._salt is None or shown == HIDDEN:
+            return shown
+        digest = hashlib.blake2b(shown.encode(errors="surrogatepass"), key=self._salt, digest_size=4)
+        return f"{kind}-{digest.hexdigest()}"
+
+    def _look(self, place: tuple[str, ...], value: Any) -> None:
+        if len(place) > _MAX_DEPTH or self._objects >= _MAX_OBJECTS:
+            return
+        if isinstance(value, list):
+            for item in value[:_MAX_ITEMS]:
+                self._look(place, item)
+        elif isinstance(value, dict):
+            self._objects += 1
+            known = self._places.get(place)
+            if known is None:
+                if len(self._places) >= _MAX_PLACES:
+                    return
+                known = self._places[place] = _Place()
+            known.objects += 1
+            known.children += len(value)
+            for key, item in value.items():
+                if key in known.counts or len(known.counts) < _MAX_KEYS:
+                    known.counts[key] += 1
+                    if isinstance(item, (dict, list)) and item:
+                        known.shapes.setdefault(key, _shape(item))
+                    self._look((*place, key), item)
+                else:
+                    known.overflows = True
+
+    def _names_of_records(self) -> set[str]:
+        names: Counter[str] = Counter()
+        hidden: set[str] = set()
+        for known in self._places.values():
+            if known.is_map:
+                hidden.update(known.counts)
+            else:
+                names.update(known.counts)
+        return {
+            name for name, count in names.items() if name not in hidden and count >= _LEAST_COUNT and not is_id(name)
+        }
+
+
+class _Place:
+    """What is known of the objects at one path."""
+
+    __slots__ = ("children", "counts", "objects", "overflows", "shapes")
+
+    def __init__(self) -> None:
+        self.objects = self.children = 0
+        self.counts: Counter[str] = Counter()
+        self.shapes: dict[str, str] = {}
+        self.overflows = False
+
+    @property
+    def is_map(self) -> bool:
+        if self.overflows:
+            return True
+        keys = len(self.counts)
+        if keys > _MANY_KEYS and self.children < self.objects * keys * _MOST_OF_A_MAP:
+            return True
+        if sum(map(is_id, self.counts)) > keys / 2:
+            return True
+        return keys >= _ALIKE_KEYS and len(self.shapes) == keys and len(set(self.shapes.values())) == 1
+
+
+def is_id(name: str) -> bool:
+    """Whether a name looks like an id, or like something that somebody typed."""
+    if not name or len(name) > _MAX_NAME_CHARACTERS or _CONTENT_CHARACTERS.search(name):
+        return True
+    if any(character.isspace() or not character.isprintable() for character in name):
+        return True
+    return any(map(_is_id_part, _WORD_BREAK.split(name)))
+
+
+def _is_id_part(part: str) -> bool:
+    if part.isdigit():
+        return True
+    has_digits = any(character.isdigit() for character in part)
+    if has_digits and _HEX.fullmatch(part):
+        return True
+    # `mp3`, `ipv6`, `sha256` and `utf8` are words; `a1b2c3` and `x8842119` are not.
+    runs = _DIGITS.findall(part)
+    return len(runs) > 2 or sum(map(len, runs)) > 3
+
+
+def _hide_ids(name: str) -> str:
+    parts = re.split(r"([\s:/._\-|]+)", name)
+    hidden = [HIDDEN if part and _is_id_part(part) else part for part in parts]
+    return "".join(hidden)
+
+
+def _shape(value: Any) -> str:
+    """What an object or an array looks like from outside: its keys, or the kinds of its items."""
+    if isinstance(value, dict):
+        return "{" + ",".join(sorted(value)[:_MAX_KEYS]) + "}"
+    return "[" + ",".join(sorted({type(item).__name__ for item in value[:_MAX_ITEMS]})) + "]"

@@ -1,0 +1,175 @@
+"""What a connection is sent under other settings, message by message, by the server's own code.
+
+In: one connection's messages, settings. Out: packets when they leave, and what each takes on the wire.
+Never: opens a socket, reads a clock, or holds a connection's messages.
+
+The bytes are those of a window of its own, and of a shared one whose members are all sent the same: then everybody's
+window holds what this one does (`window.py`). Acks, pings and plain frames pass what waits in a batch, as they do in
+the server, where they do not come from the manager. Without a clock in the capture nothing can wait.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from websockets.frames import Opcode
+
+from reznet_ws.audit.capture import Direction
+from reznet_ws.audit.spool import Kept, Spool
+from reznet_ws.batcher import MessageBatcher
+from reznet_ws.lab.ablation import Line, closing, frames_of, percentile
+from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS, apportion
+from reznet_ws.optimizer import PayloadOptimizer
+from reznet_ws.packets import Message, event_packet, pack
+from reznet_ws.settings import Settings
+
+_RECEIVER = 0
+
+
+class Key(NamedTuple):
+    """What of the settings decides about a connection's bytes; other fields may differ and change nothing."""
+
+    encoding: tuple[object, ...]
+    waiting: tuple[object, ...] | None
+    deflate: tuple[object, ...] | None
+
+
+def key_of(settings: Settings) -> Key:
+    """Settings of one key send the same bytes."""
+    s = settings
+    gzip = (s.gzip_threshold_bytes, s.gzip_level, s.gzip_max_ratio) if s.gzip else None
+    waiting = (s.batch_window_ms, s.batch_max_messages, s.batch_max_bytes, s.batch_events) if s.batch else None
+    threshold = None if s.deflate_takeover else s.deflate_threshold_bytes
+    deflate = (s.deflate_window_bits, s.deflate_mem_level, threshold) if s.deflate else None
+    return Key((s.abbreviate, s.utf8, gzip), waiting, deflate)
+
+
+class Encoded(NamedTuple):
+    """A message that is ready to leave; `message` is None for what leaves as it was captured."""
+
+    kept: Kept
+    message: Message | None
+
+
+class Departure(NamedTuple):
+    """What leaves together: frames before compression, the messages in them, and for how long each was held back."""
+
+    frames: list[tuple[Opcode, bytes]]
+    messages: list[Encoded]
+    delays_ms: list[float]
+
+
+def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[Encoded]:
+    """Layers 1 and 3, as `Delivery.prepare` has them."""
+    optimizer = PayloadOptimizer(settings)
+    # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
+    without_gzip = PayloadOptimizer(settings.replace(gzip=False))
+    for kept in messages:
+        if kept.args is None:
+            yield Encoded(kept, None)
+            continue
+        chosen = optimizer if len(kept.args) <= 1 else without_gzip
+        payloads = tuple(chosen.encode(chosen.encode_plain(arg)) for arg in kept.args)
+        yield Encoded(kept, Message(kept.label, payloads, kept.namespace))
+
+
+def depart(encoded: Iterable[Encoded], settings: Settings) -> Iterator[Departure]:
+    """Layer 4: what leaves together, and when."""
+    batcher: MessageBatcher[int, tuple[float, Encoded]] = MessageBatcher(settings)
+    now_ms = 0.0
+    for item in encoded:
+        kept, message = item
+        now_ms = max(now_ms, kept.time_ms or 0)
+        for closes_ms, together in closing(batcher, now_ms):
+            yield from _pack(together, closes_ms, settings)
+        if message is None:
+            yield Departure(kept.frames, [item], [0.0])
+            continue
+        may_wait = settings.batch and kept.time_ms is not None and kept.ack_id is None and message.may_wait(settings)
+        for batch in batcher.add((_RECEIVER,), (now_ms, item), now_ms, may_wait=may_wait):
+            yield from _pack(batch.messages, now_ms, settings)
+    for closes_ms, together in closing(batcher, float("inf")):
+        yield from _pack(together, closes_ms, settings)
+
+
+def _pack(together: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Iterator[Departure]:
+    for _, run in itertools.groupby(together, key=lambda timed: timed[1].kept.namespace):
+        timed = list(run)
+        items = [item for _, item in timed]
+        messages = [item.message for item in items if item.message is not None]
+        ack_id = items[0].kept.ack_id
+        if ack_id is None:
+            packet = pack(messages, utf8=settings.utf8)
+        else:  # who asks for an answer waits for nothing
+            packet = event_packet(messages[0], utf8=settings.utf8, ack_id=ack_id)
+        yield Departure(frames_of(packet), items, [round(now_ms - emitted_ms, 1) for emitted_ms, _ in timed])
+
+
+@dataclass(slots=True)
+class Count:
+    """What some connections were sent. Units: bytes; `delays_ms` to a tenth of a ms, with how often each came."""
+
+    messages: int = 0
+    frames: int = 0
+    frame_bytes: int = 0
+    wire_bytes: int = 0
+    delays_ms: Counter[float] = field(default_factory=Counter)
+    # Wire bytes by label; of a batch each message has its part by its size.
+    by_label: Counter[str] = field(default_factory=Counter)
+
+    def add(self, departure: Departure, wire_bytes: int) -> None:
+        """Add what left together."""
+        self.messages += len(departure.messages)
+        self.frames += len(departure.frames)
+        self.frame_bytes += sum(len(data) for _, data in departure.frames)
+        self.wire_bytes += wire_bytes
+        self.delays_ms.update(departure.delays_ms)
+        if len(departure.messages) == 1:
+            self._book(departure.messages[0].kept.label, wire_bytes)
+            return
+        parts = apportion(wire_bytes, [_weight(item) for item in departure.messages])
+        for item, part in zip(departure.messages, parts, strict=True):
+            self._book(item.kept.label, part)
+
+    def delay_ms(self, percent: float) -> float:
+        """The least added delay that `percent` of the messages do not exceed."""
+        return percentile(self.delays_ms.elements(), percent)
+
+    def _book(self, label: str, wire_bytes: int) -> None:
+        if label not in self.by_label and len(self.by_label) >= MAX_EVENTS:
+            label = OTHER_EVENTS
+        self.by_label[label] += wire_bytes
+
+
+def _weight(item: Encoded) -> int:
+    payloads = item.message.payloads if item.message is not None else ()
+    return len(item.kept.label) + sum(payload.gzipped_bytes for payload in payloads)
+
+
+def replay(
+    spool: Spool, choices: Mapping[str, Settings], progress: Callable[[int], None] = lambda _: None
+) -> dict[str, Count]:
+    """Everything that the server sent, under several settings; name -> count.
+
+    `progress` is told how many messages of one choice are done, `len(choices)` times as many as there are in all.
+    """
+    counts = {name: Count() for name in choices}
+    # What is encoded and batched alike is encoded and batched once.
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for name, settings in choices.items():
+        alike.setdefault(key_of(settings)[:2], []).append(name)
+    for connection in spool.connections(Direction.RECEIVED):
+        for names in alike.values():
+            settings = choices[names[0]]
+            lines = [(counts[name], Line(choices[name])) for name in names]
+            messages = spool.read(Direction.RECEIVED, connection)
+            for departure in depart(encode(messages, settings), settings):
+                for count, line in lines:
+                    wire_bytes = sum(line.carry(opcode, data) for opcode, data in departure.frames)
+                    count.add(departure, wire_bytes)
+                progress(len(lines) * len(departure.messages))
+    return counts
