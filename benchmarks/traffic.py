@@ -1,0 +1,100 @@
+"""What the servers emit: the same messages for all, from the lab's workload or from a capture.
+
+In: a seed, or lines of JSON. Out: lists of emissions, also as one file that every server reads.
+Never: holds more than `MAX_FILE_BYTES` of a capture.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reznet_ws.workload import generate
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+PER_BATCH = 5
+BATCH_EVENT = "messages"
+# Of the workload: at 270 bytes each, far more than the largest window holds, so that a second lap repeats nothing.
+LAB_MESSAGES = 3000
+# At full load all servers go round and round through as many, or a quick one would be given other messages than a slow
+# one; in the lab's traffic they are 60 KB, more than any window holds.
+LAP_MESSAGES = 100
+_LAB_RATE_PER_S = 20.0
+# What a client is sent, in the words of the captures that are read.
+_RECEIVED = (None, "in", "received")
+
+
+class TrafficError(ValueError):
+    """A capture that cannot be emitted; names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """One event with its data, as `emit` takes them; `at_ms` where the source has a clock."""
+
+    event: str
+    data: Any
+    at_ms: float | None = None
+
+
+def lab_traffic(seed: int = 1, count: int = LAB_MESSAGES) -> list[Emission]:
+    """The lab's agent chat."""
+    messages = itertools.islice(generate(seed, _LAB_RATE_PER_S), count)
+    return [Emission(message.event, message.data, message.offset_ms) for message in messages]
+
+
+def read_traffic(path: Path, most: int | None = None) -> list[Emission]:
+    """A capture's messages to the client: lines of `{"event", "data"}`, perhaps with `dir` and `ts_ms`.
+
+    Raises: TrafficError, OSError.
+    """
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise TrafficError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    emissions: list[Emission] = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if most is not None and len(emissions) >= most:
+                break
+            if line.strip():
+                row = _read_row(line, f"{path}:{number}")
+                if row.get("dir") in _RECEIVED:
+                    emissions.append(Emission(row["event"], row["data"], row.get("ts_ms")))
+    if not emissions:
+        raise TrafficError(f"{path} holds no message to a client")
+    return emissions
+
+
+def in_batches(emissions: Sequence[Emission], size: int = PER_BATCH) -> list[Emission]:
+    """The same messages, so many in the data of one event of the application's; what is over is left out."""
+    return [
+        Emission(BATCH_EVENT, [{"event": one.event, "data": one.data} for one in several], several[-1].at_ms)
+        for several in (emissions[start : start + size] for start in range(0, len(emissions) - size + 1, size))
+    ]
+
+
+def write_messages(path: Path, emissions: Sequence[Emission]) -> None:
+    """The file that servers and load read: name of a list -> `[[event, data], ...]`.
+
+    Raises: TrafficError where there are too few for a batch.
+    """
+    batches = in_batches(emissions)
+    if not batches:
+        raise TrafficError(f"{len(emissions)} messages make no batch of {PER_BATCH}")
+    laps = emissions[-LAP_MESSAGES:]
+    named = {"singles": emissions, "batches": batches, "laps": laps}
+    lists = {name: [[one.event, one.data] for one in several] for name, several in named.items()}
+    path.write_text(json.dumps(lists, ensure_ascii=False), encoding="utf-8")
+
+
+def _read_row(line: str, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise TrafficError(f"{place} is no JSON: {error}") from None
+    if not isinstance(row, dict) or not isinstance(row.get("event"), str) or "data" not in row:
+        raise TrafficError(f"{place} is no object with an event's name and its data")
+    return row
