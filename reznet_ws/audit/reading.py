@@ -1,0 +1,101 @@
+"""Reads captures, whatever they are.
+
+In: files. Out: their connections, messages and problems, one after the other.
+Never: trusts a file's name; loads a file whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from reznet_ws.audit.capture import Item, Problem
+from reznet_ws.audit.har import read_har
+from reznet_ws.audit.jsonl import is_event_line, read_jsonl
+from reznet_ws.audit.source import CHUNK_BYTES, Capture, Source
+
+# A file that is broken all over says so as often as this.
+MAX_PROBLEMS = 100
+_JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
+
+Reader = Callable[[Source], Iterator[Item]]
+
+
+def read(paths: Iterable[str | Path], on_progress: Callable[[int, int], None] | None = None) -> Iterator[Item]:
+    """Everything in some files: HAR, debug logs of engine.io and socket.io, JSON Lines of events.
+
+    Connections are numbered across files; `time_ms` counts from the first moment of the first file that has a clock.
+    `on_progress` is called with the bytes read and the bytes in all. What cannot be read becomes a `Problem`; a file
+    that cannot be opened too. No `Record` at all means that nothing could be read.
+    """
+    files = [Path(path) for path in paths]
+    progress = _Progress(files, on_progress)
+    capture = Capture()
+    for path in files:
+        source = Source(path, capture, progress.add)
+        try:
+            yield from _limited(source, _reader_of(path)(source))
+        except OSError as error:
+            yield source.problem("the whole file", error.strerror or str(error))
+        progress.finish(path)
+
+
+class _Progress:
+    """Bytes read of the bytes in all files."""
+
+    def __init__(self, files: list[Path], on_progress: Callable[[int, int], None] | None) -> None:
+        self._sizes = {path: path.stat().st_size if path.is_file() else 0 for path in files}
+        self._total = sum(self._sizes[path] for path in files)
+        self._on_progress = on_progress
+        self._finished = 0
+        self._read = 0.0
+
+    def add(self, count: float) -> None:
+        self._read += count
+        self._tell()
+
+    def finish(self, path: Path) -> None:
+        """A file is done, whether or not all of it was read."""
+        self._finished += self._sizes[path]
+        self._read = self._finished
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(min(int(self._read), self._total), self._total)
+
+
+def _reader_of(path: Path) -> Reader:
+    """The reader for what a file begins with."""
+    with path.open("rb") as file:
+        head = file.read(CHUNK_BYTES)
+        rest_of_line = b"" if b"\n" in head else file.readline(16 * 2**20)
+    if not head.strip():
+        return _read_nothing
+    lines = [line for line in (head + rest_of_line).splitlines() if line.strip()]
+    if any(is_event_line(line) for line in lines[:20]):
+        return read_jsonl
+    if _JSON_OBJECT.match(head):
+        return read_har
+    return _read_unknown
+
+
+def _read_nothing(source: Source) -> Iterator[Item]:
+    yield source.problem("the whole file", "it is empty")
+
+
+def _read_unknown(source: Source) -> Iterator[Item]:
+    reason = "it is no HAR file, no debug log of engine.io or socket.io, and no JSON Lines of events"
+    yield source.problem("the whole file", reason)
+
+
+def _limited(source: Source, items: Iterable[Item]) -> Iterator[Item]:
+    """The items, with no more problems than anybody reads."""
+    problems = 0
+    for item in items:
+        problems += isinstance(item, Problem)
+        if problems <= MAX_PROBLEMS or not isinstance(item, Problem):
+            yield item
+    if problems > MAX_PROBLEMS:
+        yield source.problem("the whole file", f"{problems - MAX_PROBLEMS} more problems of this kind are not shown")
