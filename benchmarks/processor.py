@@ -45,9 +45,9 @@ def cpu_ns(process_id: int) -> int:
     2 for CPUCLOCK_SCHED. psutil's figures are in ticks of 10 ms.
     """
     if _IS_LINUX:
-        return int(time.clock_gettime_ns((~process_id << 3) | 2))
+        return time.clock_gettime_ns((~process_id << 3) | 2)
     times = psutil.Process(process_id).cpu_times()
-    return round((times.user + times.system) * 1e9)
+    return int((times.user + times.system) * 1e9)
 
 
 def resident_bytes(process_id: int) -> int:

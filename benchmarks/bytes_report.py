@@ -1,0 +1,80 @@
+"""The computed bytes as text.
+
+In: sources of traffic. Out: a table, a geometric mean, verdicts.
+Never: opens a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from benchmarks.report import say, table
+from benchmarks.traffic import PER_BATCH, Emission, in_batches
+from benchmarks.window_bytes import STOCK_FIGURES, WIDE_FIGURES, Audience, WireBytes, compute, geometric_mean
+
+# What is divided by what, and what it may be at most.
+_RATIOS: Mapping[str, tuple[Callable[[WireBytes], float], Mapping[bool, float | None]]] = {
+    "own 15 bits": (lambda one: one.own / one.stock, {False: None, True: None}),
+    "shared": (lambda one: one.shared / one.stock, {False: 0.75, True: 0.65}),
+    "own 15 bits, churn": (lambda one: one.own_churn / one.stock_churn, {False: None, True: None}),
+    "shared, churn": (lambda one: one.shared_churn / one.stock_churn, {False: 0.85, True: None}),
+}
+
+
+def write_bytes_report(
+    sources: Mapping[str, Sequence[Emission]],
+    audience: Audience,
+    *,
+    use_clock: bool = False,
+    told: Callable[[str], None] = lambda said: None,
+) -> str:
+    """Single messages, then batches of five."""
+    when = "when the capture says" if use_clock else f"{audience.rate_per_s:g} messages a second"
+    lines = [
+        "# Wire bytes per delivery, computed",
+        "",
+        f"{audience.clients} clients, {when}; churn: {100 * audience.share:g} % of them replaced every second.",
+        "",
+        "- Bytes: at the socket, frame headers included.",
+        f"- uvicorn: its default, {STOCK_FIGURES.bits} bits and memory level {STOCK_FIGURES.mem_level} for each "
+        "connection. Own: the same with",
+        f"  {WIDE_FIGURES.bits} bits, level {WIDE_FIGURES.mem_level}. Shared: this project's window, and UTF-8 as it is.",
+        "- Ratios: to uvicorn under the same condition.",
+        "- In step: deliveries compressed by the window that most share. Lost to epochs, and outside of the window: bytes",
+        "  per delivery over one window that all share and that never ends.",
+    ]
+    singles: dict[str, WireBytes] = {}
+    for batched in (False, True):
+        per_second = audience.rate_per_s / PER_BATCH if batched else audience.rate_per_s
+        listening = Audience(audience.clients, per_second, audience.share)
+        title = f"{PER_BATCH} messages in each event" if batched else "single messages"
+        computed: dict[str, WireBytes] = {}
+        for name, emissions in sources.items():
+            told(f"{name}, {title}")
+            computed[name] = compute(in_batches(emissions) if batched else emissions, listening, use_clock=use_clock)
+        lines += ["", f"### {title[0].upper()}{title[1:]}", "", *_table(computed, batched)]
+        if singles:
+            mean = geometric_mean([one.shared / PER_BATCH / singles[name].stock for name, one in computed.items()])
+            lines.append(f"- shared, to uvicorn with single messages: {mean:.3f} per message")
+        singles = computed
+    return "\n".join(lines) + "\n"
+
+
+def _table(computed: Mapping[str, WireBytes], batched: bool) -> list[str]:
+    titles = ["events", "plain, B", "uvicorn, B", "the same, churn, B", *_RATIOS]
+    epochs = ["epochs per 1,000", "in step", "lost to epochs, B", "lost outside, B"]
+    rows = [["traffic", *titles, *epochs]]
+    for name, one in computed.items():
+        cells = [f"{one.messages}", f"{one.plain:.0f}", f"{one.stock:.1f}", f"{one.stock_churn:.1f}"]
+        cells += [f"{ratio(one):.3f}" for ratio, _ in _RATIOS.values()]
+        late = one.epochs
+        cells += [f"{late.per_1000:.1f}", f"{late.in_step:.1%}", f"{late.begun_bytes:.1f}", f"{late.outside_bytes:.1f}"]
+        rows.append([name, *cells])
+    means = {title: geometric_mean([ratio(one) for one in computed.values()]) for title, (ratio, _) in _RATIOS.items()}
+    rows.append(["geometric mean", "", "", "", "", *(f"{mean:.3f}" for mean in means.values()), "", "", "", ""])
+    lines = [*table(rows), ""]
+    for title, (_, targets) in _RATIOS.items():
+        target = targets[batched]
+        if target is not None:
+            lines.append(f"- {title}: {means[title]:.3f}, target ≤ {target:g}: {say(means[title], target)}")
+    return lines

@@ -1,0 +1,178 @@
+"""Wire bytes by computation, without sockets: a window for each connection against one that all share.
+
+In: messages in their order, a number of clients, a rate, and how many are replaced. Out: bytes per delivery, and what
+late joiners cost the shared window.
+Never: estimates: every message is compressed as each receiver would be sent it, by the package's own window.
+
+Two conditions: all clients joined first, or some are replaced every second, the oldest first, each newcomer with an
+inflater that holds nothing. Connections that were sent the same since they joined have compressors that hold the same,
+so one stands for them all.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from websockets.frames import Opcode
+
+from benchmarks.traffic import Emission
+from reznet_ws.ledger import header_bytes
+from reznet_ws.settings import Settings
+from reznet_ws.window import Figures, Inflater, SharedFrame
+
+_TAIL_BYTES = 4
+_STOCK = Settings.stock()
+_RECOMMENDED = Settings.recommended()
+STOCK_FIGURES = Figures(_STOCK.deflate_window_bits, _STOCK.deflate_mem_level)
+WIDE_FIGURES = Figures(_RECOMMENDED.deflate_window_bits, _RECOMMENDED.deflate_mem_level)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who listens: `share` of the clients are replaced every second."""
+
+    clients: int = 100
+    rate_per_s: float = 20.0
+    share: float = 0.01
+
+    def replaced_by(self, at_ms: float) -> int:
+        """How many have been replaced so far."""
+        return int(at_ms / 1000 * self.share * self.clients)
+
+
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """What late joiners do to the shared window. Bytes per delivery, over what one window without an end would take:
+    `begun_bytes` for those in step, `outside_bytes` for the others, both spread over all deliveries."""
+
+    per_1000: float
+    in_step: float
+    begun_bytes: float
+    outside_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class WireBytes:
+    """Bytes per delivery at the socket, frame headers included."""
+
+    messages: int
+    plain: float
+    stock: float
+    own: float
+    shared: float
+    stock_churn: float
+    own_churn: float
+    shared_churn: float
+    epochs: Epochs
+
+
+def compute(emissions: Sequence[Emission], audience: Audience, *, use_clock: bool = False) -> WireBytes:
+    """Bytes in all ways. `use_clock`: messages are due when the source says, else at the audience's rate."""
+    due_ms = list(_due_ms(emissions, audience.rate_per_s, use_clock))
+    stock_texts = [_text(one, utf8=_STOCK.utf8) for one in emissions]
+    our_texts = [_text(one, utf8=_RECOMMENDED.utf8) for one in emissions]
+    replaced = [audience.replaced_by(at_ms) for at_ms in due_ms]
+    nobody = [0] * len(emissions)
+    ideal = _own(our_texts, nobody, audience.clients, WIDE_FIGURES)
+    shared, epochs = _shared(our_texts, replaced, audience.clients, ideal)
+    everyone_in_step, _ = _shared(our_texts, nobody, audience.clients, ideal)
+
+    def per_delivery(sizes: Sequence[float]) -> float:
+        return math.fsum(sizes) / len(sizes)
+
+    return WireBytes(
+        messages=len(emissions),
+        plain=per_delivery([_framed_bytes(len(text)) for text in stock_texts]),
+        stock=per_delivery(_own(stock_texts, nobody, audience.clients, STOCK_FIGURES)),
+        own=per_delivery(_own(stock_texts, nobody, audience.clients, WIDE_FIGURES)),
+        shared=per_delivery(everyone_in_step),
+        stock_churn=per_delivery(_own(stock_texts, replaced, audience.clients, STOCK_FIGURES)),
+        own_churn=per_delivery(_own(stock_texts, replaced, audience.clients, WIDE_FIGURES)),
+        shared_churn=per_delivery(shared),
+        epochs=epochs,
+    )
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Of ratios."""
+    return math.exp(math.fsum(map(math.log, values)) / len(values))
+
+
+def _due_ms(emissions: Sequence[Emission], rate_per_s: float, use_clock: bool) -> Iterator[float]:
+    """Times that never go back; where the source has none, the time before."""
+    at_ms = 0.0
+    for number, one in enumerate(emissions):
+        at_ms = max(at_ms, one.at_ms or 0.0) if use_clock else number * 1000 / rate_per_s
+        yield at_ms
+
+
+def _text(one: Emission, *, utf8: bool) -> bytes:
+    """The WebSocket message of an event. Source: python-socketio's and this package's encoders, which agree here."""
+    return b"42" + json.dumps([one.event, one.data], separators=(",", ":"), ensure_ascii=not utf8).encode()
+
+
+def _framed_bytes(size: int) -> int:
+    return header_bytes(size) + size
+
+
+def _own(texts: Sequence[bytes], replaced: Sequence[int], clients: int, figures: Figures) -> list[float]:
+    """The mean over the clients, for each message, with a compressor for each connection."""
+    # How many, and the compressor that each of them has a copy of.
+    groups = deque([(clients, figures.deflater())])
+    gone = 0
+    sizes = []
+    for text, now_gone in zip(texts, replaced, strict=True):
+        for _ in range(now_gone - gone):
+            count, deflater = groups.popleft()
+            if count > 1:
+                groups.appendleft((count - 1, deflater))
+        if now_gone > gone:
+            groups.append((now_gone - gone, figures.deflater()))
+        gone = now_gone
+        sizes.append(math.fsum(count * _deflated_bytes(deflater, text) for count, deflater in groups) / clients)
+    return sizes
+
+
+def _deflated_bytes(deflater: zlib._Compress, text: bytes) -> int:
+    return _framed_bytes(len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - _TAIL_BYTES)
+
+
+def _shared(
+    texts: Sequence[bytes], replaced: Sequence[int], clients: int, ideal: Sequence[float]
+) -> tuple[list[float], Epochs]:
+    """The mean over the clients, for each message, with the package's shared window."""
+    members = deque(Inflater() for _ in range(clients))
+    gone = begun = in_step = 0
+    begun_bytes = outside_bytes = 0.0
+    sizes = []
+    for text, now_gone, ideal_bytes in zip(texts, replaced, ideal, strict=True):
+        for _ in range(now_gone - gone):
+            members.popleft().window = None
+            members.append(Inflater())
+        gone = now_gone
+        frame = SharedFrame(Opcode.TEXT, text)
+        frame.plan(list(members), WIDE_FIGURES)
+        took = [len(frame.take(member)) for member in members]
+        sizes.append(sum(took) / clients)
+        windows = Counter(member.window for member in members if member.window is not None)
+        fullest = max(windows, key=windows.__getitem__, default=None)
+        # A window that has been fed nothing but this message has just begun.
+        begun += fullest is not None and fullest.fed_bytes == len(text)
+        for member, size in zip(members, took, strict=True):
+            if member.window is not None and member.window is fullest:
+                in_step += 1
+                begun_bytes += size - ideal_bytes
+            else:
+                outside_bytes += size - ideal_bytes
+    deliveries = len(texts) * clients
+    return sizes, Epochs(
+        per_1000=1000 * begun / len(texts),
+        in_step=in_step / deliveries,
+        begun_bytes=begun_bytes / deliveries,
+        outside_bytes=outside_bytes / deliveries,
+    )
