@@ -94,8 +94,8 @@ class Sample:
 class Audience:
     """How many connections one message goes to, which is what compressing once for all of them is worth.
 
-    `source`: "users" (given), "capture" (counted: the same payload to several connections within `near_ms`), or "one"
-    (one connection, nothing given).
+    `source`: "capture" (counted: the same payload to several connections within `near_ms`); where there is one
+    connection only, or no clock that tells what was sent at once, "users" (given) or "one" (nothing given).
     """
 
     per_message: float
@@ -321,7 +321,7 @@ class Findings:
 
     `whole`: the presets (labels "off", "stock", "seed", "recommended") and the choices ("best", "stock clients",
     "fewest bytes"), on everything. `subsets`, `sweeps`, `front`, `shares` and `field_map` are of the sample; `front`
-    holds the rows of subsets and sweeps that no other beats in both bytes and CPU, fewest bytes first.
+    holds the rows of subsets and sweeps that no other beats in bytes and, by more than noise, in CPU, fewest bytes first.
     What needs messages from the server over WebSocket is empty or None where there are none, and so is the verdict.
     """
 

@@ -30,7 +30,7 @@ _MAX_ITEMS = 16  # of a list, or an array of a million objects would be looked a
 
 # A key that came less often is no proof of a name.
 _LEAST_COUNT = 3
-# At one place: above as many keys, a place whose objects hold less than half of them each is a map.
+# At one place: of so many keys each object holds less than half, and none (such as `type`) is in half of the objects.
 _MANY_KEYS = 16
 _MOST_OF_A_MAP = 0.5
 # As many keys that lead to objects or arrays of one and the same shape make a map.
@@ -69,6 +69,10 @@ class Names:
         if self._shown is None:
             self._shown = {name: name for name in self._names_of_records()}
         return self._hash("key", self._shown.get(name, HIDDEN))
+
+    def key_like(self, short: str) -> str:
+        """How an abbreviation is shown, which is nobody's contents but would tell of the key."""
+        return self._hash("key", short)
 
     def event(self, name: str) -> str:
         """How an event is shown; the parts of it that look like ids are hidden."""
@@ -126,15 +130,10 @@ class Names:
 
     def _names_of_records(self) -> set[str]:
         names: Counter[str] = Counter()
-        hidden: set[str] = set()
+        contents: Counter[str] = Counter()
         for known in self._places.values():
-            if known.is_map:
-                hidden.update(known.counts)
-            else:
-                names.update(known.counts)
-        return {
-            name for name, count in names.items() if name not in hidden and count >= _LEAST_COUNT and not is_id(name)
-        }
+            (contents if known.is_map else names).update(known.counts)
+        return {name for name, count in names.items() if count >= max(_LEAST_COUNT, contents[name]) and not is_id(name)}
 
 
 class _Place:
@@ -153,7 +152,8 @@ class _Place:
         if self.overflows:
             return True
         keys = len(self.counts)
-        if keys > _MANY_KEYS and self.children < self.objects * keys * _MOST_OF_A_MAP:
+        changes = self.children < self.objects * keys * _MOST_OF_A_MAP
+        if keys > _MANY_KEYS and changes and max(self.counts.values()) < self.objects * _MOST_OF_A_MAP:
             return True
         if sum(map(is_id, self.counts)) > keys / 2:
             return True

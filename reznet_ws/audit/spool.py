@@ -45,6 +45,11 @@ class Kept(NamedTuple):
             for part in self.parts
         ]
 
+    @property
+    def payload_bytes(self) -> int:
+        """What the frames hold, as captured."""
+        return sum(len(data) for _, data in self.frames)
+
 
 class Spool:
     """A temporary file of messages, by direction and connection."""
@@ -63,11 +68,11 @@ class Spool:
     ) -> None:
         self._file.close()
 
-    def add(self, direction: Direction, connection: int, kept: Kept, payload_bytes: int) -> None:
-        """Append one message, whose frames' payloads have that size."""
+    def add(self, direction: Direction, connection: int, kept: Kept) -> None:
+        """Append one message."""
         body = pickle.dumps(tuple(kept), pickle.HIGHEST_PROTOCOL)
         self._starts[direction].setdefault(connection, array("Q")).append(self._end)
-        self._payload_bytes[direction][connection] += payload_bytes
+        self._payload_bytes[direction][connection] += kept.payload_bytes
         self._file.seek(self._end)
         self._file.write(body)
         self._end += len(body)

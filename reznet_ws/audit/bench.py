@@ -1,0 +1,158 @@
+"""Many settings tried on a sample of the capture: exact bytes, and what each step takes of the CPU.
+
+In: a spool; settings. Out: what the sample takes under them.
+Never: encodes twice what two settings encode alike, or deflates twice what is the same stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from reznet_ws.audit.capture import Direction
+from reznet_ws.audit.findings import Sample
+from reznet_ws.audit.replay import Count, Departure, Key, depart, encode, key_of
+from reznet_ws.audit.spool import Kept, Spool
+from reznet_ws.lab.ablation import Line
+from reznet_ws.settings import Settings
+
+# 60 to 90 choices are tried on it, at 15 to 60 us for each message and choice.
+SAMPLE_MESSAGES = 5000
+SAMPLE_BYTES = 4_000_000
+# One message may not be the whole sample.
+_LARGEST_PART = 4
+_MOST_CONNECTIONS = 250
+
+
+@dataclass(slots=True)
+class Measured(Count):
+    """What a sample takes under some settings, and the seconds of CPU for it."""
+
+    encode_s: float = 0
+    deflate_s: float = 0
+
+    @property
+    def encode_us(self) -> float:
+        """The mean for each message: layers 1 and 3, JSON, batching."""
+        return 1e6 * self.encode_s / max(1, self.messages)
+
+    @property
+    def deflate_us(self) -> float:
+        """The mean for each message."""
+        return 1e6 * self.deflate_s / max(1, self.messages)
+
+
+def take_sample(
+    spool: Spool, most_messages: int = SAMPLE_MESSAGES, most_bytes: int = SAMPLE_BYTES
+) -> tuple[list[list[Kept]], Sample]:
+    """The leading part of each connection, the same share of each; of some of them where there are very many.
+
+    Leading parts, because a window's worth depends on what came before. Messages that alone would take a quarter of the
+    bytes are left out, unless there are no others.
+    """
+    received = Direction.RECEIVED
+    connections = spool.connections(received)
+    stride = -(-len(connections) // _MOST_CONNECTIONS) if connections else 1
+    chosen = connections[::stride]
+    messages = sum(spool.count(received, connection) for connection in chosen)
+    payload_bytes = sum(spool.payload_bytes(received, connection) for connection in chosen)
+    is_everything = stride == 1 and messages <= most_messages and payload_bytes <= most_bytes
+    share = min(1.0, most_messages / messages, most_bytes / payload_bytes) if payload_bytes else 1.0
+    sample: list[list[Kept]] = []
+    taken_bytes = 0
+    for connection in chosen:
+        quota_messages = max(1, round(share * spool.count(received, connection)))
+        quota_bytes = most_bytes if is_everything else share * spool.payload_bytes(received, connection)
+        part: list[Kept] = []
+        part_bytes = 0
+        for kept in spool.read(received, connection):
+            if len(part) >= quota_messages or part_bytes >= quota_bytes or taken_bytes >= most_bytes:
+                break
+            size = kept.payload_bytes
+            if not is_everything and size > most_bytes / _LARGEST_PART:
+                continue
+            part.append(kept)
+            part_bytes += size
+            taken_bytes += size
+        if part:
+            sample.append(part)
+    if not sample and connections:
+        sample = [[next(spool.read(received, connections[0]))]]
+        taken_bytes = sample[0][0].payload_bytes
+    return sample, Sample(len(sample), sum(map(len, sample)), taken_bytes, is_everything)
+
+
+class Bench:
+    """A sample, and what it took under the settings that were tried so far."""
+
+    def __init__(self, sample: list[list[Kept]], clock: Callable[[], float] = time.thread_time) -> None:
+        self.sample = sample
+        self._clock = clock
+        self._known: dict[Key, Measured] = {}
+        # The same work has one time, or noise would make a difference between rows that have none.
+        self._encode_s: dict[tuple[object, ...], float] = {}
+
+    def measure(self, choices: Iterable[Settings], progress: Callable[[int], None] = lambda _: None) -> list[Measured]:
+        """What the sample takes, for each choice; `progress` is told how many of the new ones are done."""
+        choices = list(choices)
+        keys = [key_of(settings) for settings in choices]
+        new = {key: settings for key, settings in zip(keys, choices, strict=True) if key not in self._known}
+        for key in new:
+            self._known[key] = Measured()
+        by_encoding: dict[tuple[object, ...], dict[tuple[object, ...] | None, list[Key]]] = {}
+        for key in new:
+            by_encoding.setdefault(key.encoding, {}).setdefault(key.waiting, []).append(key)
+        for connection in self.sample:
+            streams: dict[bytes, dict[tuple[object, ...] | None, tuple[int, float]]] = {}
+            for by_waiting in by_encoding.values():
+                self._try(connection, by_waiting, new, streams)
+        for key in new:
+            self._known[key].encode_s = self._encode_s.setdefault(key[:2], self._known[key].encode_s)
+        progress(len(new))
+        return [self._known[key] for key in keys]
+
+    def _try(
+        self,
+        connection: list[Kept],
+        by_waiting: dict[tuple[object, ...] | None, list[Key]],
+        settings: dict[Key, Settings],
+        streams: dict[bytes, dict[tuple[object, ...] | None, tuple[int, float]]],
+    ) -> None:
+        clock = self._clock
+        began_s = clock()
+        encoded = list(encode(connection, settings[next(iter(by_waiting.values()))[0]]))
+        encode_s = clock() - began_s
+        for keys in by_waiting.values():
+            began_s = clock()
+            stream = list(depart(encoded, settings[keys[0]]))
+            pack_s = clock() - began_s
+            done = streams.setdefault(_digest(stream), {})
+            frames = sum(len(departure.frames) for departure in stream)
+            frame_bytes = sum(len(data) for departure in stream for _, data in departure.frames)
+            for key in keys:
+                if key.deflate not in done:
+                    line = Line(settings[key])
+                    began_s = clock()
+                    wire_bytes = sum(line.carry(*frame) for departure in stream for frame in departure.frames)
+                    done[key.deflate] = wire_bytes, clock() - began_s
+                wire_bytes, deflate_s = done[key.deflate]
+                total = self._known[key]
+                total.messages += len(connection)
+                total.frames += frames
+                total.frame_bytes += frame_bytes
+                total.wire_bytes += wire_bytes
+                total.encode_s += encode_s + pack_s
+                total.deflate_s += deflate_s
+                for departure in stream:
+                    total.delays_ms.update(departure.delays_ms)
+
+
+def _digest(stream: Iterable[Departure]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for departure in stream:
+        for opcode, data in departure.frames:
+            digest.update(b"%d %d " % (opcode, len(data)))
+            digest.update(data)
+    return digest.digest()

@@ -1,0 +1,82 @@
+"""How far down it could go: everything that the server sent, through the strongest general compressors.
+
+In: the captured messages. Out: sizes. Never: holds what it compresses; both compressors take it piece by piece.
+"""
+
+from __future__ import annotations
+
+import lzma
+import sys
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+# A dictionary as long as the capture changes nothing; above 16 MB it would take a gigabyte of memory to use.
+_MAX_WINDOW_LOG = 24
+_MIN_WINDOW_LOG = 12
+_ZSTD_LEVEL = 22
+_CHUNK_BYTES = 262_144
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def compress_whole(
+    pieces: Iterable[bytes], size: int, progress: Callable[[int], None] = lambda _: None
+) -> tuple[int, int | None]:
+    """The sizes that xz at its highest level and zstd at its highest give; None where zstd's library is missing.
+
+    Units: bytes; `size` of all pieces together, `progress` is told how many more are done.
+    """
+    compressors: list[_Compressor] = [_xz(size)]
+    if (zstd := _zstd(size)) is not None:
+        compressors.append(zstd)
+    sizes = [0] * len(compressors)
+    waiting = bytearray()
+
+    def through() -> None:
+        chunk = bytes(waiting)
+        waiting.clear()
+        for at, compressor in enumerate(compressors):
+            sizes[at] += len(compressor.compress(chunk))
+        progress(len(chunk))
+
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= _CHUNK_BYTES:
+            through()
+    through()
+    for at, compressor in enumerate(compressors):
+        sizes[at] += len(compressor.flush())
+    return sizes[0], sizes[1] if len(sizes) > 1 else None
+
+
+def _window_log(size: int) -> int:
+    return min(_MAX_WINDOW_LOG, max(_MIN_WINDOW_LOG, size.bit_length()))
+
+
+def _xz(size: int) -> _Compressor:
+    filters = [
+        {
+            "id": lzma.FILTER_LZMA2,
+            "preset": lzma.PRESET_EXTREME | 9,
+            "dict_size": 1 << _window_log(size),
+        }
+    ]
+    return lzma.LZMACompressor(lzma.FORMAT_XZ, filters=filters)
+
+
+def _zstd(size: int) -> _Compressor | None:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        try:
+            from backports import zstd
+        except ImportError:
+            return None
+    parameters = zstd.CompressionParameter
+    return zstd.ZstdCompressor(
+        options={parameters.compression_level: _ZSTD_LEVEL, parameters.window_log: _window_log(size)}
+    )

@@ -1,0 +1,154 @@
+"""The verdict: settings to paste, why, and what they save.
+
+In: rows of the search and of everything. Out: a choice with our helper at the clients, one without, and the saving.
+Never: recommends what was not computed on this capture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from reznet_ws.audit.findings import Audience, Choice, Row, Saving, Verdict
+from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, RULE, choose, choose_batching
+from reznet_ws.audit.sweep import Searched
+from reznet_ws.settings import Settings
+
+_MS_PER_DAY = 86_400_000
+_BYTES_PER_GB = 1e9
+# Shorter captures say nothing of a day.
+_LEAST_CONNECTED_MS = 1000
+# With fewer receivers for each message, one window for all of them is not worth its way out.
+_LEAST_AUDIENCE = 1.1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decided:
+    """The settings that were chosen on the sample, each with its row there."""
+
+    best: Settings
+    best_row: Row
+    stock_clients: Settings
+    stock_clients_row: Row
+    fewest: Settings
+
+
+def decide(searched: Searched, audience: Audience) -> Decided:
+    """Choose by the rule."""
+    rows = searched.rows
+    unbatched = [row for row in rows if "batch" not in row.layers]
+    best = choose(unbatched)
+    best = choose_batching(best, rows) or best
+    stock_clients = choose([row for row in rows if row.format == 1])
+    fewest = min(rows, key=lambda row: (row.wire_bytes, len(row.layers), row.shared_cpu_us, row.label))
+
+    def settings_of(row: Row) -> Settings:
+        return _share(searched.settings[row.label], audience)
+
+    return Decided(settings_of(best), best, settings_of(stock_clients), stock_clients, settings_of(fewest))
+
+
+def judge(
+    decided: Decided,
+    rows: dict[str, Row],
+    audience: Audience,
+    show: Callable[[str], str],
+    *,
+    connected_ms: float | None,
+    users: int | None,
+    price_per_gb: float | None,
+) -> Verdict:
+    """Say what was decided; `rows` are of everything: "off", "stock", "best", "stock clients"."""
+    best, stock = rows["best"], rows["stock"]
+    return Verdict(
+        RULE,
+        Choice(source_of(decided.best, show), best, _reasons(decided.best, best, rows, audience)),
+        Choice(
+            source_of(decided.stock_clients, show),
+            rows["stock clients"],
+            _reasons(decided.stock_clients, rows["stock clients"], rows, audience),
+        ),
+        save(stock.wire_bytes, best.wire_bytes, connected_ms, users, price_per_gb),
+    )
+
+
+def save(
+    stock_bytes: int, best_bytes: int, connected_ms: float | None, users: int | None, price_per_gb: float | None
+) -> Saving:
+    """What is saved in a day at the capture's rate. Units: ms that the capture's connections were open in all."""
+    stock_per_day = best_per_day = saved_price = None
+    if connected_ms is not None and connected_ms >= _LEAST_CONNECTED_MS:
+        stock_per_day = stock_bytes * _MS_PER_DAY / connected_ms
+        best_per_day = best_bytes * _MS_PER_DAY / connected_ms
+        if price_per_gb is not None:
+            saved_price = (stock_per_day - best_per_day) * (users or 1) / _BYTES_PER_GB * price_per_gb
+    return Saving(stock_bytes, best_bytes, stock_per_day, best_per_day, users, price_per_gb, saved_price)
+
+
+def source_of(settings: Settings, show: Callable[[str], str] = str) -> str:
+    """Python source that evaluates to the settings; only what differs from the defaults."""
+    default = Settings()
+    arguments = []
+    for field in dataclasses.fields(Settings):
+        value = getattr(settings, field.name)
+        if value == getattr(default, field.name):
+            continue
+        if isinstance(value, frozenset):
+            names = ", ".join(repr(name) for name in sorted(map(show, value)))
+            arguments.append(f"{field.name}=frozenset({{{names}}})" if names else f"{field.name}=frozenset()")
+        else:
+            arguments.append(f"{field.name}={value!r}")
+    return f"Settings({', '.join(arguments)})"
+
+
+def _share(settings: Settings, audience: Audience) -> Settings:
+    """One window for all where messages have several receivers, or where one connection cannot tell."""
+    has_company = audience.source != "capture" or audience.per_message >= _LEAST_AUDIENCE
+    return settings.replace(deflate_shared=settings.deflate and settings.deflate_takeover and has_company)
+
+
+def _reasons(settings: Settings, row: Row, rows: dict[str, Row], audience: Audience) -> tuple[str, ...]:
+    off, stock = rows["off"], rows["stock"]
+    reasons = [
+        f"It takes {_share_of(row, off)} of what no layer would, and {_share_of(row, stock)} of what a stock server "
+        "(uvicorn's default) takes."
+    ]
+    if not settings.deflate:
+        reasons.append("permessage-deflate is off: it takes off less than it costs on this traffic.")
+    elif not settings.deflate_shared:
+        reasons.append(
+            f"Each connection keeps a window of its own: a message goes to {audience.per_message:.2f} connections here."
+        )
+    elif audience.source == "capture":
+        reasons.append(
+            f"One window for all who are sent the same: a message goes to {audience.per_message:.1f} connections here, "
+            "so compressing once for all of them divides the CPU time by as much."
+        )
+    elif audience.source == "users":
+        reasons.append(
+            f"One window for all who are sent the same: the bytes are those of a window of one's own, and the CPU time "
+            f"is divided by {audience.per_message:.0f}, if all users are sent what this connection was."
+        )
+    else:
+        reasons.append(
+            "The bytes are those of a window of one's own; where a room's members are sent the same, one window serves "
+            "them all, and the CPU time for each is divided by their number."
+        )
+    if settings.batch:
+        saved = 1 - row.frames / stock.frames
+        reasons.append(
+            f"Batching saves {saved:.0%} of the frames for {row.delay_p95_ms or 0:.0f} ms at the 95th percentile; it "
+            "reaches clients of format 2 only. Take out of batch_events what must not wait."
+        )
+    elif row.format == 1:
+        reasons.append(
+            f"No client has to change: abbreviations and gzip gain too little behind deflate, and batching does not "
+            f"save {LEAST_FRAMES_SAVED:.0%} of the frames within its bounds, or the capture has no clock to tell."
+            if row == rows["best"] or row.wire_bytes == rows["best"].wire_bytes
+            else "No client has to change."
+        )
+    return tuple(reasons)
+
+
+def _share_of(row: Row, other: Row) -> str:
+    return f"{row.wire_bytes / other.wire_bytes:.1%}" if other.wire_bytes else "none"
