@@ -88,9 +88,7 @@ def _run(args: argparse.Namespace) -> None:
     machine = {**describe_machine(), "traffic": source}
     if not machine["is_pinned"]:
         _tell("server and load share their cores: nothing can be pinned here")
-    runs = []
-    for run in interleave(contestants, plan, emissions, _tell):
-        runs.append(run)
+    runs = list(interleave(contestants, plan, emissions, _tell))
     report = write_report(runs, plan, machine)
     args.out.mkdir(parents=True, exist_ok=True)
     record = {"machine": machine, "plan": dataclasses.asdict(plan), "runs": [dataclasses.asdict(run) for run in runs]}

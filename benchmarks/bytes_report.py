@@ -38,10 +38,10 @@ def write_bytes_report(
         "- Bytes: at the socket, frame headers included.",
         f"- uvicorn: its default, {STOCK_FIGURES.bits} bits and memory level {STOCK_FIGURES.mem_level} for each "
         "connection. Own: the same with",
-        f"  {WIDE_FIGURES.bits} bits, level {WIDE_FIGURES.mem_level}. Shared: this project's window, and UTF-8 as it is.",
+        f"  {WIDE_FIGURES.bits} bits, level {WIDE_FIGURES.mem_level}. Shared: this project's, and UTF-8 as it is.",
         "- Ratios: to uvicorn under the same condition.",
-        "- In step: deliveries compressed by the window that most share. Lost to epochs, and outside of the window: bytes",
-        "  per delivery over one window that all share and that never ends.",
+        "- In step: deliveries compressed by the window that most share. Lost to epochs, lost outside: bytes per",
+        "  delivery over one window that all share and that never ends.",
     ]
     singles: dict[str, WireBytes] = {}
     for batched in (False, True):

@@ -19,6 +19,7 @@ from benchmarks.rounds import Plan, Run
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 _COLOURS = {"python-socketio": "#D55E00", "node": "#009E73", "reznet_ws": "#0072B2", "floor": "#8A929A"}
+_TICKS = [step * decade for decade in (1, 10, 100, 1000, 10_000) for step in (1, 2, 5)]
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "cross", "x", "hexagon")
 _WIDTH_PX, _HEIGHT_PX, _SCALE = 1200, 560, 1.5
 
@@ -56,10 +57,10 @@ def draw(runs: Sequence[Run], plan: Plan) -> Any:
                 row=1,
                 col=2,
             )
-    figure.update_xaxes(type="log", title="wire bytes per delivery", row=1, col=1)
-    figure.update_xaxes(type="log", title="clients", tickvals=list(plan.clients), row=1, col=2)
-    figure.update_yaxes(type="log", title="CPU per delivery, µs (median, least to most)", row=1, col=1)
-    figure.update_yaxes(type="log", row=1, col=2)
+    figure.update_xaxes(type="log", tickvals=_TICKS, title="wire bytes per delivery", row=1, col=1)
+    figure.update_xaxes(type="log", tickvals=plan.clients, title="clients", row=1, col=2)
+    figure.update_yaxes(type="log", tickvals=_TICKS)
+    figure.update_yaxes(title="CPU per delivery, µs (median, least to most)", row=1, col=1)
     figure.update_layout(template="plotly_white", width=_WIDTH_PX, height=_HEIGHT_PX, margin={"t": 50})
     return figure
 

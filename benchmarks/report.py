@@ -59,6 +59,16 @@ def deliveries_per_s(phase: str) -> Figure:
     return lambda run: _rate(run.phases.get(phase))
 
 
+def server_share(phase: str) -> Figure:
+    """What the server's process used of one core."""
+
+    def figure(run: Run) -> float | None:
+        figures = run.phases.get(phase)
+        return figures["server_cpu_s"] / figures["seconds"] if figures else None
+
+    return figure
+
+
 def spread(runs: Sequence[Run], figure: Figure, name: str, clients: int) -> Spread | None:
     """A server's figure over the rounds; None where no run has it."""
     values = [value for run in _of(runs, name, clients) if (value := figure(run)) is not None]
@@ -157,15 +167,17 @@ def _opening(plan: Plan, machine: dict[str, Any]) -> list[str]:
         f"- Bytes: at the client's socket, frame headers included, after {WARM_UP_MESSAGES} messages that warm up. The",
         "  same messages for all servers, but at full load, where all go round the same "
         f"{LAP_MESSAGES} as often as they can.",
-        "- CPU: user and system time of the server's process per delivery. Latency: from when a message was due to when",
-        "  it was read at the client's socket.",
+        "- CPU: user and system time of the server's process per delivery. Latency: from when a message was due to be",
+        "  emitted to when it was read at the client's socket.",
         f"- Rate: {plan.rate_per_s:g} messages a second, or fewer where all clients together would get more than "
         f"{plan.most_deliveries_per_s:g}",
         f"  a second; replaced: {100 * plan.churn_share:g} % of the clients every second.",
         f"- Full load: {PER_TURN} messages emitted in one turn of the server's loop, at most {MOST_AHEAD} ahead of the",
-        f"  slowest client; frames are counted on each connection, inflated and compared on every {INSPECT_EVERY}th, else "
-        "on all.",
-        f"- Load: what the load's process used of its core; above {100 * _BUSY_LOAD:.0f} % (!) it may have been the limit.",
+        f"  slowest client. There frames are counted on each connection, and inflated and compared on every "
+        f"{INSPECT_EVERY}th; else on",
+        "  all.",
+        "- Server, load: what each process used of its core; where neither is near 100 %, something else ran there.",
+        f"  Above {100 * _BUSY_LOAD:.0f} % (!) the load may be the limit.",
         "- In a run that counts each client got each message once, in order and unaltered.",
     ]
 
@@ -186,16 +198,22 @@ def _phase_table(runs: Sequence[Run], names: Sequence[str], phase: str, clients:
         columns += [(f"{name[:3]}, ms", of_phase(phase, name), ".1f") for name in ("p50_ms", "p95_ms", "p99_ms")]
     if phase == "joined" and with_memory:
         columns.append(("KB/connection", memory_kb, ".1f"))
-    columns.append(("load", of_phase(phase, "load_share"), ".0%"))
+    columns += [("server", server_share(phase), ".0%"), ("load", of_phase(phase, "load_share"), ".0%")]
     rows = [["server", *(title for title, _, _ in columns)]]
     for name in names:
         row = [name]
         for title, figure, form in columns:
             value = spread(runs, figure, name, clients)
             mark = " !" if title == "load" and value is not None and value.high > _BUSY_LOAD else ""
-            row.append("–" if value is None else f"{value:{form}}{mark}")
+            row.append("–" if value is None else f"{_show(value, form)}{mark}")
         rows.append(row)
     return table(rows)
+
+
+def _show(value: Spread, form: str) -> str:
+    """With its spread, where that shows."""
+    low, high = f"{value.low:{form}}", f"{value.high:{form}}"
+    return low if low == high else f"{value:{form}}"
 
 
 def _ratio(runs: Sequence[Run], figure: Figure, one: tuple[str, int], other: tuple[str, int]) -> Spread | None:

@@ -128,13 +128,8 @@ def _run(number: int, contestant: Contestant, clients: int, plan: Plan, messages
 def started(contestant: Contestant, messages: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
     """A server's process, and its ports. Raises: LoadError, OSError."""
     with tempfile.TemporaryFile("w+") as said, pinned(SERVER_CORE):
-        server = subprocess.Popen(
-            [*contestant.arguments, str(messages)],
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-            cwd=NODE_FOLDER.parent,
-        )
+        arguments = [*contestant.arguments, str(messages)]
+        server = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=said, text=True, cwd=NODE_FOLDER.parent)
         try:
             assert server.stdout is not None
             ready, _, _ = select.select([server.stdout], [], [], _START_TIMEOUT_S)
@@ -174,7 +169,9 @@ def _summary(run: Run) -> str:
     what = f"{run.clients} clients, {run.name}"
     if run.error:
         return f"{what}: {run.error}"
-    return f"{what}: " + ", ".join(
-        f"{name} {phase['wire_bytes'] / phase['deliveries']:.0f} B {phase['server_cpu_s'] / phase['deliveries'] * 1e6:.1f} µs"
-        for name, phase in run.phases.items()
-    )
+    figures = []
+    for name, phase in run.phases.items():
+        deliveries = phase["deliveries"]
+        cpu_us = phase["server_cpu_s"] * 1e6 / deliveries
+        figures.append(f"{name} {phase['wire_bytes'] / deliveries:.0f} B {cpu_us:.1f} µs")
+    return f"{what}: {', '.join(figures)}"
