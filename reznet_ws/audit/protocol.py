@@ -85,8 +85,8 @@ class _Waiting:
 class Decoder:
     """Turns the frames of one connection into records.
 
-    `engineio`: the revision that its address names, None if it names none. `holds_binary`: False for a source that
-    leaves out binary data, so that no attachment is waited for; placeholders then stay where they are.
+    `engineio`: the revision that its address names, None if it names none. `holds_binary`: False for a source that does
+    not have binary data as it was; it is left out, no attachment is waited for, and placeholders stay where they are.
     """
 
     def __init__(self, connection: int, engineio: int | None = None, *, holds_binary: bool = True) -> None:
@@ -96,6 +96,8 @@ class Decoder:
         self._holds_binary = holds_binary
         self._waiting: dict[Direction, _Waiting] = {}
         self._strangers = 0
+        self._owed = dict.fromkeys(Direction, 0)
+        self._left_out = 0
 
     @property
     def engineio(self) -> int | None:
@@ -124,8 +126,20 @@ class Decoder:
     def packet(
         self, direction: Direction, packet: str | bytes, at_ms: float | None = None, *, transport: Transport
     ) -> Iterator[Record | Fault]:
-        """What one Engine.IO packet means, for a source that has packets rather than frames."""
+        """What one packet means, for a source that has those of Engine.IO rather than frames."""
+        if not self._is_decided:
+            self._engineio = _engineio_of(packet) or 4
+            self._is_decided = True
         yield from self._packet(direction, packet, at_ms, transport)
+
+    def owes(self, direction: Direction) -> bool:
+        """Whether attachments of the last packet are still to come, from a source that does not hold them."""
+        return self._owed[direction] > 0
+
+    def leave_out(self, direction: Direction) -> None:
+        """There was binary data, but the source does not have it."""
+        self._left_out += 1
+        self._owed[direction] = max(0, self._owed[direction] - 1)
 
     def close(self) -> Iterator[Record | Fault]:
         """What is left when the capture ends."""
@@ -133,10 +147,15 @@ class Decoder:
             yield from self._give_up(direction)
         if self._strangers > 1:
             yield Fault(f"{self._strangers} frames of this connection are no Engine.IO packets")
+        if self._left_out:
+            yield Fault(f"{self._left_out} binary messages of this connection are left out: a log does not hold them")
 
     def _packet(
         self, direction: Direction, packet: str | bytes, at_ms: float | None, transport: Transport
     ) -> Iterator[Record | Fault]:
+        if self._owed[direction]:
+            self.leave_out(direction)
+            return
         try:
             kind, content = _engineio_packet(packet, self._engineio)
         except NotAPacket as error:
@@ -164,7 +183,9 @@ class Decoder:
             if error.args:
                 yield Fault(str(error))
             return
-        if packet.attachments and self._holds_binary:
+        if not self._holds_binary:
+            self._owed[direction] = packet.attachments
+        elif packet.attachments:
             self._waiting[direction] = _Waiting(packet, [frame], [], at_ms, transport, len(frame))
             return
         yield self._record(direction, packet, (frame,), at_ms, transport)

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from reznet_ws.audit.capture import Item, Problem
+from reznet_ws.audit.engineio_log import is_log_line, read_engineio_log
 from reznet_ws.audit.har import read_har
 from reznet_ws.audit.jsonl import is_event_line, read_jsonl
 from reznet_ws.audit.source import CHUNK_BYTES, Capture, Source
 
 # A file that is broken all over says so as often as this.
 MAX_PROBLEMS = 100
+_FIRST_LINES = 2_000
 _JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 Reader = Callable[[Source], Iterator[Item]]
@@ -78,7 +80,15 @@ def _reader_of(path: Path) -> Reader:
         return read_jsonl
     if _JSON_OBJECT.match(head):
         return read_har
+    if any(is_log_line(line) for line in lines) or _has_log_line(path):
+        return read_engineio_log
     return _read_unknown
+
+
+def _has_log_line(path: Path) -> bool:
+    """Whether one of the first lines is of such a log: an application says much else when it starts."""
+    with path.open("rb") as file:
+        return any(is_log_line(file.readline(CHUNK_BYTES)) for _ in range(_FIRST_LINES))
 
 
 def _read_nothing(source: Source) -> Iterator[Item]:
