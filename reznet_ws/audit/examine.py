@@ -37,7 +37,7 @@ from reznet_ws.audit.findings import (
 from reznet_ws.audit.floor import compress_whole
 from reznet_ws.audit.names import Names
 from reznet_ws.audit.repeats import find_repeats
-from reznet_ws.audit.replay import Count, replay
+from reznet_ws.audit.replay import Count, key_of, replay
 from reznet_ws.audit.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
 from reznet_ws.audit.spool import Kept, Spool
 from reznet_ws.audit.sweep import Searched, make_row, search
@@ -210,7 +210,8 @@ def _search(
     }
     times = bench.measure(choices.values())
     replayed = spool.count_all(Direction.RECEIVED)
-    found.counts = replay(spool, choices, count("replay", replayed * len(choices)))
+    different = len({key_of(settings) for settings in choices.values()})
+    found.counts = replay(spool, choices, count("replay", replayed * different))
     rows = {
         label: make_row(label, settings, found.counts[label], measured, audience, show)
         for (label, settings), measured in zip(choices.items(), times, strict=True)

@@ -321,7 +321,7 @@ class Findings:
 
     `whole`: the presets (labels "off", "stock", "seed", "recommended") and the choices ("best", "stock clients",
     "fewest bytes"), on everything. `subsets`, `sweeps`, `front`, `shares` and `field_map` are of the sample; `front`
-    holds the rows of subsets and sweeps that no other beats in bytes and, by more than noise, in CPU, fewest bytes first.
+    holds the rows of subsets and sweeps that no other beats in bytes and (beyond noise) in CPU, fewest bytes first.
     What needs messages from the server over WebSocket is empty or None where there are none, and so is the verdict.
     """
 

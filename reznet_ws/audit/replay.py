@@ -85,28 +85,33 @@ def depart(encoded: Iterable[Encoded], settings: Settings) -> Iterator[Departure
         kept, message = item
         now_ms = max(now_ms, kept.time_ms or 0)
         for closes_ms, together in closing(batcher, now_ms):
-            yield from _pack(together, closes_ms, settings)
+            yield from _by_namespace(together, closes_ms, settings)
         if message is None:
             yield Departure(kept.frames, [item], [0.0])
-            continue
-        may_wait = settings.batch and kept.time_ms is not None and kept.ack_id is None and message.may_wait(settings)
-        for batch in batcher.add((_RECEIVER,), (now_ms, item), now_ms, may_wait=may_wait):
-            yield from _pack(batch.messages, now_ms, settings)
+        elif not settings.batch:
+            yield _pack([(now_ms, item)], now_ms, settings)
+        else:
+            may_wait = kept.time_ms is not None and kept.ack_id is None and message.may_wait(settings)
+            for batch in batcher.add((_RECEIVER,), (now_ms, item), now_ms, may_wait=may_wait):
+                yield from _by_namespace(batch.messages, now_ms, settings)
     for closes_ms, together in closing(batcher, float("inf")):
-        yield from _pack(together, closes_ms, settings)
+        yield from _by_namespace(together, closes_ms, settings)
 
 
-def _pack(together: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Iterator[Departure]:
+def _by_namespace(together: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Iterator[Departure]:
     for _, run in itertools.groupby(together, key=lambda timed: timed[1].kept.namespace):
-        timed = list(run)
-        items = [item for _, item in timed]
-        messages = [item.message for item in items if item.message is not None]
-        ack_id = items[0].kept.ack_id
-        if ack_id is None:
-            packet = pack(messages, utf8=settings.utf8)
-        else:  # who asks for an answer waits for nothing
-            packet = event_packet(messages[0], utf8=settings.utf8, ack_id=ack_id)
-        yield Departure(frames_of(packet), items, [round(now_ms - emitted_ms, 1) for emitted_ms, _ in timed])
+        yield _pack(list(run), now_ms, settings)
+
+
+def _pack(timed: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Departure:
+    items = [item for _, item in timed]
+    messages = [item.message for item in items if item.message is not None]
+    ack_id = items[0].kept.ack_id
+    if ack_id is None:
+        packet = pack(messages, utf8=settings.utf8)
+    else:  # who asks for an answer waits for nothing
+        packet = event_packet(messages[0], utf8=settings.utf8, ack_id=ack_id)
+    return Departure(frames_of(packet), items, [round(now_ms - emitted_ms, 1) for emitted_ms, _ in timed])
 
 
 @dataclass(slots=True)
@@ -127,7 +132,8 @@ class Count:
         self.frames += len(departure.frames)
         self.frame_bytes += sum(len(data) for _, data in departure.frames)
         self.wire_bytes += wire_bytes
-        self.delays_ms.update(departure.delays_ms)
+        for delay_ms in departure.delays_ms:
+            self.delays_ms[delay_ms] += 1
         if len(departure.messages) == 1:
             self._book(departure.messages[0].kept.label, wire_bytes)
             return
@@ -155,21 +161,23 @@ def replay(
 ) -> dict[str, Count]:
     """Everything that the server sent, under several settings; name -> count.
 
-    `progress` is told how many messages of one choice are done, `len(choices)` times as many as there are in all.
+    `progress` is told how many messages of how many choices are done, those of one key once.
     """
-    counts = {name: Count() for name in choices}
+    counts: dict[Key, Count] = {}
     # What is encoded and batched alike is encoded and batched once.
-    alike: dict[tuple[object, ...], list[str]] = {}
-    for name, settings in choices.items():
-        alike.setdefault(key_of(settings)[:2], []).append(name)
+    alike: dict[tuple[object, ...], dict[Key, Settings]] = {}
+    for settings in choices.values():
+        key = key_of(settings)
+        counts[key] = Count()
+        alike.setdefault(key[:2], {})[key] = settings
     for connection in spool.connections(Direction.RECEIVED):
-        for names in alike.values():
-            settings = choices[names[0]]
-            lines = [(counts[name], Line(choices[name])) for name in names]
+        for group in alike.values():
+            settings = next(iter(group.values()))
+            lines = [(counts[key], Line(settings)) for key, settings in group.items()]
             messages = spool.read(Direction.RECEIVED, connection)
             for departure in depart(encode(messages, settings), settings):
                 for count, line in lines:
                     wire_bytes = sum(line.carry(opcode, data) for opcode, data in departure.frames)
                     count.add(departure, wire_bytes)
                 progress(len(lines) * len(departure.messages))
-    return counts
+    return {name: counts[key_of(settings)] for name, settings in choices.items()}

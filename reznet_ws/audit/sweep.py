@@ -7,6 +7,7 @@ Never: tries everything with everything: 32 subsets, then about 45 rows instead 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
@@ -27,8 +28,8 @@ _THRESHOLDS = (0, 256, 1024, 4096)
 _GZIP_THRESHOLDS = (1024, 4096, 10_240, 40_960)
 _BATCH_WINDOWS_MS = (10, 20, 50, 100, 200)
 _BATCH_SIZES = (2, 5, 10, 20, 50)
-# An event may wait where at least half of its messages follow another within as long.
-_CLOSE_MS = 50.0
+# An event may wait where at least half of its messages follow another of them within as long: chunks, progress, typing.
+_CLOSE_MS = 100.0
 _CLOSE_SHARE = 0.5
 _LEAST_COUNT = 5
 _MOST_EVENTS = 10
@@ -168,14 +169,14 @@ def find_batch_events(sample: Sequence[Sequence[Kept]]) -> frozenset[str]:
     close: Counter[str] = Counter()
     sizes: dict[str, list[int]] = {}
     for connection in sample:
-        before_ms: float | None = None
+        before_ms: dict[str, float] = {}
         for kept in connection:
             if kept.args is None or kept.time_ms is None or len(kept.args) > 1 or kept.ack_id is not None:
                 continue
             counts[kept.label] += 1
-            close[kept.label] += before_ms is not None and kept.time_ms - before_ms < _CLOSE_MS
+            close[kept.label] += kept.time_ms - before_ms.get(kept.label, -math.inf) <= _CLOSE_MS
             sizes.setdefault(kept.label, []).append(kept.payload_bytes)
-            before_ms = kept.time_ms
+            before_ms[kept.label] = kept.time_ms
     largest = Settings().batch_max_bytes
     found = [
         event
