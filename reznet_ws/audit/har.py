@@ -116,18 +116,18 @@ class _Har:
                 yield from self._opened(connection, f"connection {connection.number}", found)
             yield from self._opened(connection)
 
-    def _walk(self) -> Iterator[Message | Entry | Broken | JsonBytes]:
+    def _walk(self, *, only_first: bool = False) -> Iterator[Message | Entry | Broken | JsonBytes]:
         """What `walk` finds, and at the end the stream, for what it noted. Each pass counts for half of the bytes."""
         with self._source.path.open("rb") as file:
             stream = JsonBytes(file, lambda count: self._source.on_bytes(count / 2))
-            yield from walk(stream)
+            yield from walk(stream, only_first=only_first)
             yield stream
 
     def _survey(self) -> Iterator[Item]:
         """Which entry belongs to which connection, and when it all began."""
         entries = empty_sockets = empty_responses = 0
         first_message_ms: float | None = None
-        for thing in self._walk():
+        for thing in self._walk(only_first=True):
             if isinstance(thing, Message):
                 if thing.number == 1:
                     first_message_ms = _message_ms(thing)

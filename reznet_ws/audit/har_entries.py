@@ -90,9 +90,9 @@ def as_number(value: Any) -> float | None:
     return number if abs(number) < 1e300 else None
 
 
-def walk(stream: JsonBytes) -> Iterator[Message | Entry | Broken]:
-    """Every message, then its entry; what is begun when the file breaks comes before the `Broken`."""
-    state = _Walk(stream)
+def walk(stream: JsonBytes, *, only_first: bool = False) -> Iterator[Message | Entry | Broken]:
+    """Every message, or only the first of each entry; then the entry. What is begun when the file breaks comes too."""
+    state = _Walk(stream, only_first)
     try:
         for event, value in ijson.basic_parse(stream, buf_size=CHUNK_BYTES):
             thing = state.take(event, value)
@@ -116,8 +116,9 @@ def walk(stream: JsonBytes) -> Iterator[Message | Entry | Broken]:
 class _Walk:
     """Where in the document the parser is."""
 
-    def __init__(self, stream: JsonBytes) -> None:
+    def __init__(self, stream: JsonBytes, only_first: bool) -> None:
         self._stream = stream
+        self._only_first = only_first
         self._depth = 0
         self._keys = [""] * (_DEEPEST + 1)
         self._entries = 0
@@ -163,6 +164,8 @@ class _Walk:
         ended: Message | Entry | None = None
         if self._depth == _MESSAGE and self._message is not None:
             ended, self._message = self._message, None
+            if self._only_first and ended.number > 1:
+                ended = None
         elif self._depth == _ENTRY and self.entry is not None:
             ended, self.entry = self.entry, None
         self._depth -= 1

@@ -20,7 +20,6 @@ _QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
 # Where a text may be cut: behind eight characters, counted with their escapes whole, so also behind a \uXXXX that the
 # piece before began.
 _CUT = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\[^u]|[^\\]){8}")
-_ENDING_BACKSLASHES = re.compile(r"\\+\Z")
 # A pair may stand across two pieces; then it is not noticed that one half is alone, but it is still read as "?".
 _HIGH_ALONE = re.compile(r"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F]|.{0,5}\Z)", re.DOTALL)
 _LOW_ALONE = re.compile(r"(?<!\A)(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(?<!\\)(?:\\\\)*\\u[dD][c-fC-F][0-9a-fA-F]{2}")
@@ -63,8 +62,7 @@ class JsonBytes:
         """
         view = "\\" + text if self._is_escaped else text
         skip = len(view) - len(text)
-        ending = _ENDING_BACKSLASHES.search(view)
-        self._is_escaped = ending is not None and (ending.end() - ending.start()) % 2 == 1
+        self._is_escaped = (len(view) - len(view.rstrip("\\"))) % 2 == 1
         quote = _QUOTE.search(view)
         if quote is not None:
             self.was_cut, self._is_cutting = self.was_cut or self._is_cutting, False

@@ -449,7 +449,7 @@ def _checked(number: int, data: Any, namespace: str, ack_id: int | None, attachm
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _JSON.decode(text)
     except RecursionError:
         raise NotAPacket("its data is nested too deep to be read; counted as a message without an event") from None
     except ValueError:
@@ -458,6 +458,9 @@ def _json(text: str) -> Any:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"JSON has no {constant}")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _filled(value: Any, attachments: list[bytes]) -> Any:
