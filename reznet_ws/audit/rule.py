@@ -22,9 +22,10 @@ MOST_DELAY_P95_MS = 50.0
 RULE = (
     f"Of all choices within {NEAR_BYTES:.0%} of the fewest bytes those within {NEAR_CPU:.0%} of the least CPU, of "
     f"these those within {NEAR_MEMORY:.0%} of the least memory, of these the one that changes least of the defaults. "
-    f"gzip only where it takes off {NEAR_BYTES:.0%} behind the same deflate; utf8 unless it costs as much. Batching only where it saves "
-    f"{LEAST_FRAMES_SAVED:.0%} of the frames, costs no bytes, and lets 95 % of the messages wait no longer than "
-    f"{MOST_DELAY_P95_MS:.0f} ms; of several within {NEAR_FRAMES:.0%} of the fewest frames that with the least delay."
+    f"gzip only where it takes off {NEAR_BYTES:.0%} behind the same deflate; utf8 unless it costs as much. "
+    f"Batching only where it saves {LEAST_FRAMES_SAVED:.0%} of the frames, costs no bytes, and lets 95 % of the "
+    f"messages wait no longer than {MOST_DELAY_P95_MS:.0f} ms; of several within {NEAR_FRAMES:.0%} of the fewest "
+    "frames that with the least delay."
 )
 
 
