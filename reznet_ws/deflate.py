@@ -56,21 +56,17 @@ class AdjustableDeflate(PerMessageDeflate):
         self._seen: Settings | None = None
         self._shared: Figures | None = None
 
-    def shared_figures(self) -> Figures | None:
-        """The figures of the window that this connection can share at this moment, None if it cannot."""
-        settings = self._holder.settings
+    def shared_figures(self, settings: Settings) -> Figures | None:
+        """The figures of the window that this connection can share under these settings, None if none."""
         if settings is not self._seen:  # asked for each message, and the settings hardly ever change
             self._seen = settings
-            can_share = (
-                settings.deflate
-                and settings.deflate_shared
-                and settings.deflate_takeover
-                and not self.local_no_context_takeover
-                and settings.deflate_window_bits <= self.local_max_window_bits
+            figures = shared_figures(settings)
+            can_share = figures is not None and (
+                not self.local_no_context_takeover and figures.bits <= self.local_max_window_bits
             )
             if can_share:
                 self._kept = None  # what others compress will pass it by
-            self._shared = Figures(settings.deflate_window_bits, settings.deflate_mem_level) if can_share else None
+            self._shared = figures if can_share else None
         return self._shared
 
     def encode(self, frame: Frame) -> Frame:
@@ -78,7 +74,7 @@ class AdjustableDeflate(PerMessageDeflate):
         settings = self._holder.settings
         if frame.opcode in CTRL_OPCODES or not settings.deflate:
             return frame
-        if self.shared_figures() is not None:
+        if self.shared_figures(settings) is not None:
             return frame  # `SharedFrame` compresses, if at all
         takeover = settings.deflate_takeover and not self.local_no_context_takeover
         if not takeover and len(frame.data) < settings.deflate_threshold_bytes:
@@ -92,6 +88,13 @@ class AdjustableDeflate(PerMessageDeflate):
         self.inflater.window = None
         data = deflater.compress(frame.data) + deflater.flush(zlib.Z_SYNC_FLUSH)
         return Frame(frame.opcode, data[:-_TAIL_BYTES], frame.fin, rsv1=True)
+
+
+def shared_figures(settings: Settings) -> Figures | None:
+    """The figures of the windows that connections share, None where the settings let them share none."""
+    if settings.deflate and settings.deflate_shared and settings.deflate_takeover:
+        return Figures(settings.deflate_window_bits, settings.deflate_mem_level)
+    return None
 
 
 class AdjustableDeflateFactory(ServerPerMessageDeflateFactory):

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import engineio
 from engineio import packet as eio_packet
+from engineio.async_socket import AsyncSocket
 
 from reznet_ws.batcher import MessageBatcher
 from reznet_ws.fields import PayloadError
@@ -29,7 +30,9 @@ from reznet_ws.optimizer import Payload, PayloadOptimizer
 from reznet_ws.outbox import Outbox
 from reznet_ws.packets import Message, Packet, event_packet, pack
 from reznet_ws.settings import Settings
-from reznet_ws.wire import Tallied, TalliedBytes, TalliedText, share
+from reznet_ws.transport import Line
+from reznet_ws.wire import WebSocketProtocol
+from reznet_ws.writer import Tallied, TalliedBytes, TalliedText, Writer
 
 logger = logging.getLogger("reznet_ws")
 
@@ -93,6 +96,9 @@ class Delivery:
         self._timer: asyncio.TimerHandle | None = None
         self._log_thread: ThreadPoolExecutor | None = None
         self.ledger = Ledger()
+        self.writer = Writer(self, self.ledger)
+        # Connections that can be written at this moment, as far as that is known.
+        self._lines: dict[str, Line] = {}
 
     @property
     def settings(self) -> Settings:
@@ -153,13 +159,19 @@ class Delivery:
         for group in self._batcher.flush(receivers):
             self._post_batch(group.receivers, group.messages)
 
+    def connect(self, receiver: str, connection: WebSocketProtocol, socket: AsyncSocket) -> None:
+        """A receiver's WebSocket, once its socket is upgraded."""
+        socket.queue.connect(connection, socket, lambda: self._lines.pop(receiver, None))
+
     def discard(self, receiver: str) -> None:
         """Forget a receiver that is gone."""
         self._batcher.discard(receiver)
+        self._lines.pop(receiver, None)
 
     def close(self) -> None:
         """Queue what is held back and stop the timer."""
         self.flush()
+        self.writer.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._log_thread is not None:
@@ -213,27 +225,32 @@ class Delivery:
         secret = any(share.event in self.settings.never_compress for share in shares)
         return [SharedPacket(part, tally, must_stay_clear=secret) for part in parts]
 
-    def _post(self, receivers: Iterable[str], packets: Sequence[SharedPacket]) -> None:
-        sockets = self._eio.sockets
-        outboxes: list[Outbox] = [
-            socket.queue
-            for receiver in receivers
-            if (socket := sockets.get(receiver)) is not None and not socket.closed
-        ]
+    def _post(self, receivers: Sequence[str], packets: Sequence[SharedPacket]) -> None:
+        known = self._lines
+        lines = [line for receiver in receivers if (line := known.get(receiver)) is not None]
+        outboxes: list[Outbox] = []
+        if len(lines) < len(receivers):
+            lines, outboxes = self._find_lines(receivers)
         for packet in packets:
-            direct, queued = [], []
+            self.writer.write(packet.direct, lines)
             for outbox in outboxes:
-                connection = outbox.direct
-                if connection is None:
-                    queued.append(outbox)
-                else:
-                    direct.append(connection)
-            data = packet.direct
-            share(data.frame, direct)
-            for connection in direct:
-                connection.write(data)
-            for outbox in queued:
                 outbox.put_nowait(packet)
+
+    def _find_lines(self, receivers: Iterable[str]) -> tuple[list[Line], list[Outbox]]:
+        """The receivers that can be written, and the queues of the others."""
+        lines, outboxes = [], []
+        for receiver in receivers:
+            socket = self._eio.sockets.get(receiver)
+            if socket is None or socket.closed:
+                continue
+            connection = socket.queue.direct
+            if connection is None:
+                outboxes.append(socket.queue)
+                continue
+            lines.append(connection.line)
+            if not socket.closing:
+                self._lines[receiver] = connection.line
+        return lines, outboxes
 
     def _log(self, event: str, before: Sequence[Payload], after: Sequence[Payload]) -> None:
         plain_bytes = sum(payload.plain_bytes for payload in before)

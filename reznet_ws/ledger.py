@@ -82,15 +82,15 @@ class Tally:
         self.copies = self.frames = self.frame_bytes = self.deflated_bytes = self.wire_bytes = 0
         self.polled_copies = 0
 
-    def record(self, frame_bytes: int, deflated_bytes: int, wire_bytes: int, *, first: bool) -> None:
-        """One WebSocket frame left; `first` for the one that begins the packet."""
+    def record(self, frame_bytes: int, deflated_bytes: int, wire_bytes: int, *, first: bool, copies: int = 1) -> None:
+        """One WebSocket frame left, to so many; `first` for the one that begins the packet."""
         if not self.frames:
             self._ledger.touch(self)
-        self.copies += first
-        self.frames += 1
-        self.frame_bytes += frame_bytes
-        self.deflated_bytes += deflated_bytes
-        self.wire_bytes += wire_bytes
+        self.copies += first * copies
+        self.frames += copies
+        self.frame_bytes += frame_bytes * copies
+        self.deflated_bytes += deflated_bytes * copies
+        self.wire_bytes += wire_bytes * copies
 
     def record_polled(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> None:
         """One part of a long-polling response left; `wire_bytes` holds its part of the HTTP headers."""

@@ -38,7 +38,8 @@ from reznet_ws.optimizer import FORMAT
 from reznet_ws.outbox import Outbox
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Stats
-from reznet_ws.wire import SCOPE_KEY, CountingTransport, WebSocketProtocol, find_connection, find_counter
+from reznet_ws.transport import CountingTransport
+from reznet_ws.wire import SCOPE_KEY, WebSocketProtocol, find_connection, find_counter
 
 # What `broadcast` was told, past a PubSubManager that would not pass it on.
 _optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextvars.ContextVar(
@@ -259,7 +260,7 @@ class ConnectionManager:
     async def _handle_websocket(self, scope: Scope, receive: Receive, send: Any) -> Any:
         connection = find_connection(scope, send)
         if connection is not None:
-            connection.take_over(self._delivery, self.ledger, self.sio.eio.max_http_buffer_size)
+            connection.take_over(self._delivery.writer, self.sio.eio.max_http_buffer_size)
             if getattr(send, "__self__", None) == connection:  # and bound, perhaps, before it became one of ours
                 send = connection.send
         upgraded = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid")
@@ -285,7 +286,7 @@ class ConnectionManager:
         owner = scope.get("extensions", {}).get(SCOPE_KEY)
         if isinstance(owner, WebSocketProtocol):
             self._connections[eio_sid] = owner
-            socket.queue.connect(owner, socket)
+            self._delivery.connect(eio_sid, owner, socket)
         if isinstance(owner, (WebSocketProtocol, CountingTransport)):
             self._uncounted.discard(eio_sid)
         else:

@@ -12,6 +12,7 @@ writer takes from there, and hands each packet to the ASGI `send`) and on asynci
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from engineio import packet as eio_packet
@@ -24,26 +25,27 @@ class Outbox(asyncio.Queue[Any]):
     """The queue of one Engine.IO socket."""
 
     _connection: WebSocketProtocol | None = None
-    _socket: AsyncSocket | None = None
+    _socket: AsyncSocket
+    _hinder: Callable[[], object]
     _under_way = 0
 
-    def connect(self, connection: WebSocketProtocol, socket: AsyncSocket) -> None:
-        """The WebSocket that this queue's packets leave by, from when its socket is upgraded."""
-        self._connection, self._socket = connection, socket
-        connection.on_sent = self._sent
+    def connect(self, connection: WebSocketProtocol, socket: AsyncSocket, hinder: Callable[[], object]) -> None:
+        """The WebSocket that packets leave by once the socket is upgraded; `hinder` is told when they no longer can."""
+        self._connection, self._socket, self._hinder = connection, socket, hinder
+        connection.on_sent, connection.on_hindered = self._sent, hinder
 
     @property
     def direct(self) -> WebSocketProtocol | None:
         """The connection, where a packet may go straight to it."""
         connection = self._connection
-        if connection is None or self._under_way or not self.empty() or not self._is_upgraded:
+        if connection is None or self._under_way or not self.empty() or not self._socket.upgraded:
             return None
         return connection if connection.can_write else None
 
     def get_nowait(self) -> Any:
         """Take a packet, which is then on its way to the socket."""
         packet = super().get_nowait()
-        if packet is not None and self._is_upgraded:
+        if packet is not None and self._connection is not None and self._socket.upgraded:
             self._under_way += 1
         return packet
 
@@ -53,11 +55,9 @@ class Outbox(asyncio.Queue[Any]):
             connection = self.direct
             if connection is not None:
                 return connection.write(item.encode())
+        if self._connection is not None:
+            self._hinder()
         super().put_nowait(item)
-
-    @property
-    def _is_upgraded(self) -> bool:
-        return self._socket is not None and self._socket.upgraded
 
     def _sent(self) -> None:
         self._under_way = max(0, self._under_way - 1)

@@ -71,6 +71,9 @@ class Settings:
         frozenset({"agent_status", "message_stream", "user_typing"}), "events that may wait"
     )
 
+    # What is due to one connection within these ms leaves in one write, while the server is busy; else at once.
+    coalesce_ms: float = _figure(5, 0, 100, "writes wait for one another, at most", "ms")
+
     log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
 
     def __post_init__(self) -> None:

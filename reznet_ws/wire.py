@@ -13,74 +13,22 @@ transport object; `on_message_begin` makes the scope) and websockets 17.4 (`Serv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame, Opcode
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from reznet_ws.deflate import AdjustableDeflate, AdjustableDeflateFactory, HasSettings
-from reznet_ws.ledger import Ledger, Tally, payload_bytes
-from reznet_ws.window import SharedFrame, build_frame
+from reznet_ws.deflate import AdjustableDeflateFactory
+from reznet_ws.transport import CountingTransport, Line
+from reznet_ws.writer import TalliedBytes, TalliedText, Writer
 
 SCOPE_KEY = "reznet_ws"
 _EXTENSIONS_HEADER = "Sec-WebSocket-Extensions"
-
-
-class TalliedText(str):
-    """Text of a packet that many connections send: framed once in each way, with the tally of its copies."""
-
-    frame: SharedFrame
-    tally: Tally
-    first = True
-
-    def __new__(cls, text: str, tally: Tally) -> TalliedText:
-        """Text that begins a packet."""
-        self = super().__new__(cls, text)
-        self.frame = SharedFrame(Opcode.TEXT, text.encode())
-        self.tally = tally
-        return self
-
-
-class TalliedBytes(bytes):
-    """An attachment, with the tally of its packet."""
-
-    frame: SharedFrame
-    tally: Tally
-    first = False
-
-    def __new__(cls, data: bytes, tally: Tally) -> TalliedBytes:
-        """Bytes that follow the text of their packet."""
-        self = super().__new__(cls, data)
-        self.frame = SharedFrame(Opcode.BINARY, data)
-        self.tally = tally
-        return self
-
-
-Tallied = TalliedText | TalliedBytes
-
-
-class CountingTransport:
-    """A transport that counts what is written to it, and adds it to a ledger while one is set."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.sent_bytes = 0
-        self.ledger: Ledger | None = None
-
-    def write(self, data: bytes) -> None:
-        """Count, then write."""
-        self.sent_bytes += len(data)
-        if self.ledger is not None:
-            self.ledger.sent_bytes += len(data)
-        self._transport.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -102,9 +50,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     transport: Any
     # Told after each message that the application sent through ASGI has been written.
     on_sent: Callable[[], None] | None = None
-    # What was negotiated; None without permessage-deflate.
-    deflate: AdjustableDeflate | None = None
-    _is_taken_over = False
+    # Told when messages can no longer be written at once, for whatever reason.
+    on_hindered: Callable[[], object] | None = None
+    _is_paused = False
+    _writer: Writer | None = None
 
     def handle_connect(self, event: Request) -> None:
         """Hand this connection to the application in the scope."""
@@ -112,19 +61,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):  # a request that is no handshake was answered already
             cast(dict[str, Any], self.scope["extensions"])[SCOPE_KEY] = self
 
-    def take_over(self, holder: HasSettings, ledger: Ledger, max_message_bytes: int) -> None:
-        """Negotiate permessage-deflate anew, by the holder's settings, and count into a ledger.
+    def take_over(self, writer: Writer, max_message_bytes: int) -> None:
+        """Negotiate permessage-deflate anew, by the settings in force, and let a writer write what the server sends.
 
         To be called before the handshake is answered; larger messages close the connection with 1009.
         """
-        if not isinstance(self.transport, CountingTransport):
-            self.transport = CountingTransport(self.transport)
-        self._is_taken_over = True
-        self.transport.ledger = ledger
+        if not isinstance(self.transport, Line):
+            counter = self.transport  # of an HTTP connection that was upgraded, under `http=HttpProtocol`
+            self.transport = Line(counter.inner if isinstance(counter, CountingTransport) else counter, writer.ledger)
+        self._writer = writer
         self.conn.max_message_size = max_message_bytes
-        self.conn.available_extensions = [AdjustableDeflateFactory(holder)]
+        self.conn.available_extensions = [AdjustableDeflateFactory(writer.holder)]
         answer, self.conn.extensions = self.conn.process_extensions(self.request.headers)
-        self.deflate = cast(AdjustableDeflate, self.conn.extensions[0]) if self.conn.extensions else None
+        if self.conn.extensions:
+            self.transport.deflate = self.conn.extensions[0]
         headers = self.response.headers
         if _EXTENSIONS_HEADER in headers:
             del headers[_EXTENSIONS_HEADER]
@@ -132,70 +82,92 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             headers[_EXTENSIONS_HEADER] = answer
 
     @property
+    def line(self) -> Line:
+        """Where messages are written, once this connection was taken over."""
+        return cast(Line, self.transport)
+
+    @property
     def can_write(self) -> bool:
         """Whether a message would go straight to the socket."""
-        return self._is_open and self.writable.is_set() and not self.disconnected and self.conn.state is State.OPEN
+        # OPEN from when the handshake is answered until a goodbye is sent or received.
+        return not self._is_paused and self.conn.state is State.OPEN and not self.disconnected
 
     async def send(self, message: Any) -> None:
         """Write one message; one that many connections send is framed and counted with its tally."""
-        if message["type"] != "websocket.send" or not self._is_open or not self._is_taken_over:
+        is_message = message["type"] == "websocket.send" and self._writer is not None
+        if not is_message or not self.handshake_complete or self.close_sent:
+            self._hinder()
             return await super().send(message)
         await self.writable.wait()
-        if self.disconnected or not self._is_open:
+        if not self.can_write:
             raise ClientDisconnected
         data = message.get("bytes")
         data = message["text"] if data is None else data
-        if self.conn.state is not State.OPEN:
-            raise ClientDisconnected
-        self.write(data)
+        if isinstance(data, (TalliedText, TalliedBytes)):
+            assert self._writer is not None
+            self._writer.write_late(data, self.line)
+        else:
+            self.write(data)
         if self.on_sent is not None:
             self.on_sent()
 
     def write(self, data: str | bytes) -> None:
-        """Write one message at once; `can_write` must hold."""
-        if isinstance(data, (TalliedText, TalliedBytes)):
-            wire = self._framed(data.frame)
-            data.tally.record(len(data.frame.data), payload_bytes(len(wire)), len(wire), first=data.first)
-        else:
-            frame = (
-                SharedFrame(Opcode.TEXT, data.encode()) if isinstance(data, str) else SharedFrame(Opcode.BINARY, data)
-            )
-            share(frame, [self])
-            wire = self._framed(frame)
-        self.transport.write(wire)
+        """Write one message; `can_write` must hold."""
+        assert self._writer is not None
+        self._writer.write(data, [self.line])
+
+    def fail(self, code: int, reason: str) -> None:
+        """Say goodbye behind what the socket has yet to take, and cut the connection if that takes too long."""
+        self._hinder()
+        if self.conn.state is State.OPEN:
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    # What ends or interrupts the writing of messages
+
+    def pause_writing(self) -> None:
+        """The transport has more than it can take at once: let messages queue up."""
+        super().pause_writing()
+        self._is_paused = True
+        self._hinder()
+
+    def resume_writing(self) -> None:
+        """Take messages again."""
+        self._is_paused = False
+        super().resume_writing()
+
+    def handle_close(self, event: Frame) -> None:
+        """The client says goodbye."""
+        self._hinder()
+        super().handle_close(event)
+
+    def handle_parser_exception(self) -> None:
+        """The client broke the protocol."""
+        self._hinder()
+        super().handle_parser_exception()
+
+    def keepalive_timeout(self) -> None:
+        """The client is gone."""
+        self._hinder()
+        super().keepalive_timeout()
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self._hinder()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the window that others share."""
+        self._hinder()
         super().connection_lost(exc)
-        if self.deflate is not None:
-            self.deflate.inflater.window = None
+        if isinstance(self.transport, Line):
+            self.transport.drop()
 
-    @property
-    def _is_open(self) -> bool:
-        return self.handshake_complete and not self.close_sent and self.initial_response is None
-
-    def _framed(self, frame: SharedFrame) -> bytes:
-        deflate = self.deflate
-        if deflate is None or frame.must_stay_clear:
-            return frame.clear
-        if deflate.shared_figures() is not None:
-            return frame.take(deflate.inflater)
-        alone = deflate.encode(Frame(frame.opcode, frame.data))
-        return build_frame(frame.opcode, bytes(alone.data), compressed=alone.rsv1)
-
-
-def share(frame: SharedFrame, connections: Iterable[WebSocketProtocol]) -> None:
-    """Compress a message for all of some connections that can share a window, before each of them writes it."""
-    if frame.must_stay_clear:
-        return
-    inflaters, figures = [], None
-    for connection in connections:
-        deflate = connection.deflate
-        if deflate is not None and (shared := deflate.shared_figures()) is not None:
-            figures = shared
-            inflaters.append(deflate.inflater)
-    if figures is not None:
-        frame.plan(inflaters, figures)
+    def _hinder(self) -> None:
+        if self.on_hindered is not None:
+            self.on_hindered()
 
 
 def find_connection(scope: MutableMapping[str, Any], send: Any) -> WebSocketProtocol | None:

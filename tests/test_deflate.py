@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import random
 import zlib
@@ -24,9 +25,11 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
 from reznet_ws.deflate import AdjustableDeflate, AdjustableDeflateFactory
+from reznet_ws.ledger import Ledger, Tally
 from reznet_ws.settings import Settings
-from reznet_ws.window import Figures, SharedFrame
-from reznet_ws.wire import WebSocketProtocol, share
+from reznet_ws.transport import Line
+from reznet_ws.window import Figures
+from reznet_ws.writer import TalliedBytes, Writer
 
 HEADER = "Sec-WebSocket-Extensions"
 CHROMIUM = "permessage-deflate; client_max_window_bits"
@@ -201,10 +204,10 @@ def test_a_connection_holds_a_compressor_only_while_its_window_is_carried_over()
 
 def test_a_connection_that_shares_a_window_holds_no_compressor_of_its_own() -> None:
     holder, extension = _server(ADJUSTABLE)
-    assert extension.shared_figures() is None
+    assert extension.shared_figures(holder.settings) is None
     extension.encode(_text(LARGE))
     holder.settings = ADJUSTABLE.replace(deflate_shared=True, deflate_window_bits=12, deflate_mem_level=5)
-    assert extension.shared_figures() == Figures(12, 5)
+    assert extension.shared_figures(holder.settings) == Figures(12, 5)
     assert not _compressors(extension)
     assert extension.encode(_text(LARGE)) == _text(LARGE)
 
@@ -221,7 +224,7 @@ def test_a_connection_that_shares_a_window_holds_no_compressor_of_its_own() -> N
 def test_a_connection_shares_no_window_that_its_client_could_not_follow(offer: str, changes: dict[str, Any]) -> None:
     holder, extension = _server(ADJUSTABLE, offer)
     holder.settings = ADJUSTABLE.replace(deflate_shared=True, **changes)
-    assert extension.shared_figures() is None
+    assert extension.shared_figures(holder.settings) is None
 
 
 # One frame
@@ -446,21 +449,30 @@ class Connection:
     def __init__(self, holder: Holder, offer: ClientPerMessageDeflateFactory) -> None:
         params = build_extension([(offer.name, list(offer.get_request_params()))])
         answer, extensions = _negotiate(params, [AdjustableDeflateFactory(holder)])
-        self.deflate: AdjustableDeflate | None = extensions[0] if extensions else None
-        self.queue: list[SharedFrame] = []
+        self.line = Line(self, Ledger())  # type: ignore[arg-type]
+        if extensions:
+            self.line.deflate = extensions[0]
+        self.queue: list[TalliedBytes] = []
         self.received: list[bytes] = []
         self._client = None if answer is None else _client(offer, answer)
 
-    def write(self) -> None:
-        """Write what waits, as the protocol does, and read it, as websockets' own client does."""
-        while self.queue:
-            reader = StreamReader()
-            reader.feed_data(WebSocketProtocol._framed(self, self.queue.pop(0)))  # type: ignore[arg-type]
-            extensions = [] if self._client is None else [self._client]
+    def write(self, data: bytes) -> None:
+        """Read what the server writes, as websockets' own client does."""
+        reader = StreamReader()
+        reader.feed_data(data)
+        reader.feed_eof()
+        extensions = [] if self._client is None else [self._client]
+        while not _ran_dry(reader):
             parser = Frame.parse(reader.read_exact, mask=False, extensions=extensions)
             with pytest.raises(StopIteration) as stopped:
                 next(parser)
             self.received.append(bytes(stopped.value.value.data))
+
+
+def _ran_dry(reader: StreamReader) -> bool:
+    with pytest.raises(StopIteration) as stopped:
+        next(reader.at_eof())
+    return bool(stopped.value.value)
 
 
 @given(
@@ -494,16 +506,30 @@ def test_whoever_shares_a_window_or_not_reads_what_it_was_sent(
     holder = Holder(base.replace(**presets[0]))
     connections = [Connection(holder, offer) for offer in offers]
     sent: list[list[bytes]] = [[] for _ in connections]
-    for preset, receivers, slow, data in steps:
-        holder.settings = base.replace(**presets[preset % len(presets)])
-        frame = SharedFrame(Opcode.TEXT, data)
-        audience = [number for number in range(len(connections)) if number in receivers]
-        share(frame, [connections[n] for n in audience if n not in slow and not connections[n].queue])  # type: ignore[misc]
-        for number in audience:
-            connections[number].queue.append(frame)
-            sent[number].append(data)
-            if number not in slow:  # its socket takes no more for now
-                connections[number].write()
+
+    async def drive() -> None:
+        writer = Writer(holder, Ledger())
+        for preset, receivers, slow, content in steps:
+            holder.settings = base.replace(**presets[preset % len(presets)])
+            data = TalliedBytes(content, Tally(writer.ledger, []))
+            audience = [number for number in range(len(connections)) if number in receivers]
+            direct = [number for number in audience if number not in slow and not connections[number].queue]
+            writer.write(data, [connections[number].line for number in direct])
+            for number in audience:
+                sent[number].append(content)
+                if number in direct:
+                    continue
+                connections[number].queue.append(data)
+                if number not in slow:  # its socket takes no more for now
+                    catch_up(writer, connections[number])
+        for connection in connections:
+            catch_up(writer, connection)
+        writer.close()
+
+    def catch_up(writer: Writer, connection: Connection) -> None:
+        while connection.queue:
+            writer.write_late(connection.queue.pop(0), connection.line)
+
+    asyncio.run(drive())
     for connection, expected in zip(connections, sent, strict=True):
-        connection.write()
         assert connection.received == expected

@@ -29,8 +29,11 @@ PURE = [
 # A folder counts as one; nothing but the audit, which builds on its replay, and the command line imports the lab.
 ORDER = [
     *PURE,
+    "pacing",
     "window",
     "deflate",
+    "transport",
+    "writer",
     "wire",
     "outbox",
     "inbound",

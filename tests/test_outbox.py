@@ -37,7 +37,7 @@ def message(number: int) -> eio_packet.Packet:
 
 def new_outbox(*, upgraded: bool = True) -> tuple[Outbox, Any, Any]:
     outbox, connection, socket = Outbox(), Connection(), SimpleNamespace(upgraded=upgraded)
-    outbox.connect(connection, socket)  # type: ignore[arg-type]
+    outbox.connect(connection, socket, lambda: None)  # type: ignore[arg-type]
     return outbox, connection, socket
 
 

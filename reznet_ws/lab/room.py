@@ -29,7 +29,8 @@ from reznet_ws.manager import attach
 from reznet_ws.optimizer import FORMAT
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
-from reznet_ws.wire import CountingTransport, WebSocketProtocol, find_connection, find_counter
+from reznet_ws.transport import CountingTransport
+from reznet_ws.wire import WebSocketProtocol, find_connection, find_counter
 
 PAGE = "page"
 _TIMEOUT_S = 30.0

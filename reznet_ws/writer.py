@@ -1,0 +1,127 @@
+"""One message to many connections: framed once in each way it travels, compressed once for all who share a window.
+
+In: a message and the lines to write it to, each of which can be written. Out: frames that wait on those lines, counted.
+Never: asks who a message is for, or whether a line can be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from websockets.frames import Frame, Opcode
+
+from reznet_ws.deflate import AdjustableDeflate, HasSettings, shared_figures
+from reznet_ws.ledger import Ledger, Tally, payload_bytes
+from reznet_ws.transport import Cork, Line
+from reznet_ws.window import SharedFrame, build_frame
+
+
+class TalliedText(str):
+    """Text of a packet that many connections send: framed once in each way, with the tally of its copies."""
+
+    frame: SharedFrame
+    tally: Tally
+    first = True
+
+    def __new__(cls, text: str, tally: Tally) -> TalliedText:
+        """Text that begins a packet."""
+        self = super().__new__(cls, text)
+        self.frame = SharedFrame(Opcode.TEXT, text.encode())
+        self.tally = tally
+        return self
+
+
+class TalliedBytes(bytes):
+    """An attachment, with the tally of its packet."""
+
+    frame: SharedFrame
+    tally: Tally
+    first = False
+
+    def __new__(cls, data: bytes, tally: Tally) -> TalliedBytes:
+        """Bytes that follow the text of their packet."""
+        self = super().__new__(cls, data)
+        self.frame = SharedFrame(Opcode.BINARY, data)
+        self.tally = tally
+        return self
+
+
+Tallied = TalliedText | TalliedBytes
+
+
+class Writer:
+    """Holds the settings' holder and the ledger that all lines of a server share."""
+
+    def __init__(self, holder: HasSettings, ledger: Ledger) -> None:
+        self.holder = holder
+        self.ledger = ledger
+        self._cork = Cork(ledger, lambda: holder.settings.coalesce_ms)
+
+    def write(self, data: str | bytes, lines: Sequence[Line]) -> None:
+        """Write one message; one that carries a tally is counted with it."""
+        if isinstance(data, (TalliedText, TalliedBytes)):
+            frame = data.frame
+            for wire, copies in self._write(frame, lines):
+                sizes = len(frame.data), payload_bytes(len(wire)), len(wire)
+                data.tally.record(*sizes, first=data.first, copies=copies)
+        elif isinstance(data, str):
+            self._write(SharedFrame(Opcode.TEXT, data.encode()), lines)
+        else:
+            self._write(SharedFrame(Opcode.BINARY, data), lines)
+
+    def write_late(self, data: Tallied, line: Line) -> None:
+        """Write to one line what others were written before, if anybody was."""
+        frame = data.frame
+        deflate = line.deflate
+        if deflate is None or frame.must_stay_clear:
+            wire = frame.clear
+        elif deflate.shared_figures(self.holder.settings) is not None:
+            wire = frame.take(line.inflater)
+        else:
+            wire = _compress_alone(frame, deflate)
+        self._cork.put([line], wire)
+        data.tally.record(len(frame.data), payload_bytes(len(wire)), len(wire), first=data.first)
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._cork.close()
+
+    def _write(self, frame: SharedFrame, lines: Sequence[Line]) -> list[tuple[bytes, int]]:
+        """Gives the frames, and to how many each."""
+        if not lines:
+            return []
+        figures = shared_figures(self.holder.settings)
+        inflaters = [line.inflater for line in lines]
+        if figures is not None and not frame.must_stay_clear and frame.plan_together(inflaters, figures):
+            wire = frame.take_together(inflaters)
+            self._cork.put(lines, wire)
+            return [(wire, len(lines))]
+        return self._write_severally(frame, lines)
+
+    def _write_severally(self, frame: SharedFrame, lines: Sequence[Line]) -> list[tuple[bytes, int]]:
+        settings = self.holder.settings
+        sharing: list[Line] = []
+        # Frame -> who gets it.
+        ways: dict[bytes, list[Line]] = {}
+        figures = None
+        for line in lines:
+            deflate = line.deflate
+            if deflate is None or frame.must_stay_clear:
+                ways.setdefault(frame.clear, []).append(line)
+            elif (shared := deflate.shared_figures(settings)) is not None:
+                figures = shared
+                sharing.append(line)
+            else:
+                ways.setdefault(_compress_alone(frame, deflate), []).append(line)
+        if figures is not None:
+            frame.plan([line.inflater for line in sharing], figures)
+            for line in sharing:
+                ways.setdefault(frame.take(line.inflater), []).append(line)
+        for wire, written in ways.items():
+            self._cork.put(written, wire)
+        return [(wire, len(written)) for wire, written in ways.items()]
+
+
+def _compress_alone(frame: SharedFrame, deflate: AdjustableDeflate) -> bytes:
+    alone = deflate.encode(Frame(frame.opcode, frame.data))
+    return build_frame(frame.opcode, bytes(alone.data), compressed=alone.rsv1)
