@@ -11,7 +11,8 @@ Where exports differ:
 - Chrome and Edge: `{"type": "send" | "receive", "time": seconds, "opcode": 1 | 2, "data"}`, base64 for opcode 2; what
   went wrong with the connection has the type "error". Source: devtools-frontend, front_end/models/har/Log.ts.
 - mitmproxy writes the same, for other opcodes too. Source: mitmproxy/addons/savehar.py.
-- Playwright writes the same since May 2026. Source: microsoft/playwright#41015.
+- Playwright since May 2026: the same, but milliseconds, and -1 for no time. Source: microsoft/playwright#41015, 1.65's
+  HarTracer. Where it puts them into files of their own (`content: "attach"`), they are not read.
 - Firefox writes a WebSocket's entry without its messages; long-polling is there. Source: gecko,
   devtools/client/netmonitor/src/har/har-builder.js, as of 2023.
 """
@@ -156,7 +157,9 @@ class _Har:
         elif not self._by_entry and not empty_sockets:
             yield self._source.problem("the whole file", "there is no WebSocket and no Engine.IO long-polling in it")
         if empty_sockets:
-            reason = f"{empty_sockets} WebSockets are without messages: Firefox leaves them out, Chrome and Edge do not"
+            reason = (
+                f"{empty_sockets} WebSockets are without messages: Firefox leaves them out, Chrome and Edge write them"
+            )
             yield self._source.problem("the whole file", reason)
         if empty_responses:
             reason = f"{empty_responses} long-polling responses are without content; export the HAR with content"
@@ -305,5 +308,8 @@ def _started_ms(entry: Entry) -> float | None:
 
 
 def _message_ms(message: Message) -> float | None:
-    seconds = as_number(message.fields.get("time"))
-    return None if seconds is None else seconds * 1000
+    moment = as_number(message.fields.get("time"))
+    if moment is None or moment < 0:
+        return None
+    # In seconds, the year 5138; in milliseconds, 1973.
+    return moment if moment > 1e11 else moment * 1000

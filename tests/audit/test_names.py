@@ -1,0 +1,150 @@
+"""Names: what an application's author called it is shown, what its users typed is not."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from typing import Any
+
+import pytest
+
+from reznet_ws.audit.names import HIDDEN, Names, is_id
+
+
+def learned(*args: Any, event: str = "x", times: int = 5, salt: bytes | None = None) -> Names:
+    names = Names(salt)
+    for _ in range(times):
+        for arg in args:
+            names.learn(event, [arg])
+    return names
+
+
+@pytest.mark.parametrize(
+    "key", ["message_id", "createdAt", "is-final", "content.type", "$ref", "mp3", "ipv6", "utf8", "名前", "x", "_v"]
+)
+def test_the_keys_of_records_are_shown(key: str) -> None:
+    assert learned({key: 1, "other": "text"}).key(key) == key
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "550e8400-e29b-41d4-a716-446655440000",
+        "user:550e8400",
+        "deadbeef01",
+        "1234",
+        "42",
+        "x8842119",
+        "a1b2c3d4",
+        "alice@example.com",
+        "What is my password?",
+        "two words",
+        "https://example.com/private",
+        "",
+        "k" * 41,
+        "tab\there",
+        "nul\x00",
+    ],
+)
+def test_keys_that_look_like_contents_are_hidden(key: str) -> None:
+    assert is_id(key)
+    assert learned({key: 1, "other": "text"}).key(key) == HIDDEN
+
+
+def test_a_key_that_came_once_or_twice_is_no_name_yet() -> None:
+    names = learned({"secret": 1, "kind": 2}, times=2)
+    assert names.key("secret") == HIDDEN
+    names.learn("x", [{"secret": 1}])
+    assert names.key("secret") == "secret"
+
+
+def test_a_key_that_never_came_is_hidden() -> None:
+    assert learned({"a": 1}).key("b") == HIDDEN
+
+
+def test_keys_that_lead_to_objects_of_one_shape_are_those_of_a_map() -> None:
+    names = learned({"scores": {user: {"points": 1, "rank": 2} for user in ("alice", "bob", "carol", "dave")}})
+    assert [names.key(key) for key in ("scores", "alice", "dave", "points", "rank")] == [
+        "scores",
+        HIDDEN,
+        HIDDEN,
+        "points",
+        "rank",
+    ]
+
+
+def test_keys_that_change_from_object_to_object_are_those_of_a_map() -> None:
+    words = ["".join(letters) for letters in itertools.product("abcd", repeat=3)]
+    names = Names()
+    for at in range(200):
+        names.learn("x", [{"typing": {words[(at * 7 + step) % 64]: True for step in range(3)}}])
+    assert names.key("typing") == "typing"
+    assert {names.key(word) for word in words} == {HIDDEN}
+
+
+def test_kinds_of_objects_that_share_a_key_are_records() -> None:
+    names = Names()
+    for at in range(200):
+        names.learn("x", [{"type": str(at % 20), **{f"field_{chr(97 + at % 20)}_{part}": 1 for part in "abc"}}])
+    assert names.key("type") == "type"
+    assert names.key("field_a_b") == "field_a_b"
+
+
+def test_more_keys_than_anybody_names_are_hidden() -> None:
+    words = ["".join(letters) for letters in itertools.product("abcdefghij", repeat=3)]
+    names = learned({"index": dict.fromkeys(words, 1)})
+    assert {names.key(word) for word in words} == {HIDDEN}
+
+
+def test_a_hidden_key_elsewhere_a_name_is_shown_where_it_mostly_is_one() -> None:
+    people = {name: {"points": 1} for name in ("role", "alice", "bob", "carol")}
+    names = learned({"scores": people})
+    for _ in range(20):
+        names.learn("y", [{"role": "user", "text": "..."}])
+    assert names.key("role") == "role"
+    assert names.key("alice") == HIDDEN
+
+
+@pytest.mark.parametrize("name", ["message_new", "new message", "response.output_text.delta", "chat:typing", "событие"])
+def test_events_are_shown(name: str) -> None:
+    assert learned({}, event=name).event(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("room:550e8400-e29b:update", "room:*-*:update"),
+        ("user/12345", "user/*"),
+        (f"{uuid.UUID(int=5)}", "*-*-*-*-*"),
+        ("hello, how are you?", HIDDEN),
+        ("one two three four five", HIDDEN),
+        ("n" * 65, HIDDEN),
+        ("mail alice@example.com", HIDDEN),
+    ],
+)
+def test_what_looks_like_contents_in_an_event_is_hidden(name: str, shown: str) -> None:
+    assert learned({}, event=name).event(name) == shown
+
+
+def test_many_events_that_came_once_each_are_contents() -> None:
+    names = Names()
+    words = ["".join(letters) for letters in itertools.product("abcd", repeat=3)]
+    for word in [*words, "tick", "tick"]:
+        names.learn(word, [])
+    assert {names.event(word) for word in words} == {HIDDEN}
+    assert names.event("tick") == "tick"
+
+
+def test_addresses_lose_their_ids() -> None:
+    assert Names().address("wss://a.example/ws/12345/chat") == "wss://a.example/ws/*/chat"
+    assert Names().address("") == ""
+
+
+def test_with_a_salt_everything_is_a_hash_of_that_run() -> None:
+    first, second = (learned({"content": 1}, salt=salt) for salt in (b"1" * 16, b"2" * 16))
+    for show in (Names.key, Names.event, Names.file, Names.address, Names.key_like):
+        name = "x" if show is Names.event else "content"
+        assert show(first, name) == show(first, name) != name
+        assert show(first, name) != show(second, name)
+    assert first.key("content").startswith("key-")
+    assert first.key("unknown") == HIDDEN
