@@ -37,7 +37,8 @@ _MOST_OF_A_MAP = 0.5
 _ALIKE_KEYS = 4
 
 _WORD_BREAK = re.compile(r"[\s:/._\-|]+")
-_HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HEX = re.compile(r"[0-9a-fA-F]{4,}")
 _DIGITS = re.compile(r"[0-9]+")
 _CONTENT_CHARACTERS = re.compile(r"[@\\?&=%<>{}\[\]()\"'`,;!]")
 
@@ -164,6 +165,8 @@ def is_id(name: str) -> bool:
     """Whether a name looks like an id, or like something that somebody typed."""
     if not name or len(name) > _MAX_NAME_CHARACTERS or _CONTENT_CHARACTERS.search(name):
         return True
+    if name.count("/") > 1 or _UUID.search(name):
+        return True
     if any(character.isspace() or not character.isprintable() for character in name):
         return True
     return any(map(_is_id_part, _WORD_BREAK.split(name)))
@@ -181,7 +184,7 @@ def _is_id_part(part: str) -> bool:
 
 
 def _hide_ids(name: str) -> str:
-    parts = re.split(r"([\s:/._\-|]+)", name)
+    parts = re.split(r"([\s:/._\-|]+)", _UUID.sub(HIDDEN, name))
     hidden = [HIDDEN if part and _is_id_part(part) else part for part in parts]
     return "".join(hidden)
 

@@ -45,7 +45,12 @@ def key_of(settings: Settings) -> Key:
     waiting = (s.batch_window_ms, s.batch_max_messages, s.batch_max_bytes, s.batch_events) if s.batch else None
     threshold = None if s.deflate_takeover else s.deflate_threshold_bytes
     deflate = (s.deflate_window_bits, s.deflate_mem_level, threshold) if s.deflate else None
-    return Key((s.abbreviate, s.utf8, gzip), waiting, deflate)
+    return Key((s.abbreviate, s.utf8, gzip, format_of(s)), waiting, deflate)
+
+
+def format_of(settings: Settings) -> int:
+    """The format that these settings need the clients to understand: 1 is what any stock client takes."""
+    return 2 if settings.abbreviate or settings.gzip or settings.batch else 1
 
 
 class Encoded(NamedTuple):
@@ -66,6 +71,7 @@ class Departure(NamedTuple):
 def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[Encoded]:
     """Layers 1 and 3, as `Delivery.prepare` has them."""
     optimizer = PayloadOptimizer(settings)
+    is_plain = format_of(settings) == 1
     # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
     without_gzip = PayloadOptimizer(settings.replace(gzip=False))
     for kept in messages:
@@ -73,7 +79,9 @@ def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[Encoded]:
             yield Encoded(kept, None)
             continue
         chosen = optimizer if len(kept.args) <= 1 else without_gzip
-        payloads = tuple(chosen.encode(chosen.encode_plain(arg)) for arg in kept.args)
+        payloads = tuple(map(chosen.encode_plain, kept.args))
+        if not is_plain:
+            payloads = tuple(map(chosen.encode, payloads))
         yield Encoded(kept, Message(kept.label, payloads, kept.namespace))
 
 
@@ -107,10 +115,11 @@ def _pack(timed: Sequence[tuple[float, Encoded]], now_ms: float, settings: Setti
     items = [item for _, item in timed]
     messages = [item.message for item in items if item.message is not None]
     ack_id = items[0].kept.ack_id
-    if ack_id is None:
-        packet = pack(messages, utf8=settings.utf8)
-    else:  # who asks for an answer waits for nothing
+    # Who asks for an answer waits for nothing; and a stock client opens no envelope.
+    if ack_id is not None or format_of(settings) == 1:
         packet = event_packet(messages[0], utf8=settings.utf8, ack_id=ack_id)
+    else:
+        packet = pack(messages, utf8=settings.utf8)
     return Departure(frames_of(packet), items, [round(now_ms - emitted_ms, 1) for emitted_ms, _ in timed])
 
 

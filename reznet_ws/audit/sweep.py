@@ -15,7 +15,7 @@ from typing import Any
 
 from reznet_ws.audit.bench import Bench, Measured
 from reznet_ws.audit.findings import Audience, LayerShare, Row, Sweep
-from reznet_ws.audit.replay import Count
+from reznet_ws.audit.replay import Count, format_of
 from reznet_ws.audit.rule import NEAR_CPU, choose
 from reznet_ws.audit.spool import Kept
 from reznet_ws.lab.ablation import LAYERS, shapley, subsets, switch
@@ -33,7 +33,6 @@ _CLOSE_MS = 100.0
 _CLOSE_SHARE = 0.5
 _LEAST_COUNT = 5
 _MOST_EVENTS = 10
-_FORMAT_2 = ("abbreviate", "gzip", "batch")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def make_row(
     has_delays = settings.batch and bool(count.delays_ms)
     return Row(
         label=label,
-        format=2 if any(layer in _FORMAT_2 for layer in layers) else 1,
+        format=format_of(settings),
         layers=layers,
         changes=changes_of(settings, show),
         messages=count.messages,

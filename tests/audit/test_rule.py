@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import hypothesis
@@ -124,7 +125,7 @@ def test_the_choice_is_near_the_fewest_bytes_of_what_is_allowed_and_does_not_dep
 @hypothesis.given(_rows)
 def test_no_row_of_the_front_is_beaten_and_every_other_is(rows: list[Row]) -> None:
     found = front(rows)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert before.wire_bytes < after.wire_bytes or before.shared_cpu_us > after.shared_cpu_us
     for kept in found:
         assert not any(
