@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.bytes_report import write_bytes_report
 from benchmarks.contestants import CONTESTANTS, Contestant
-from benchmarks.machine import describe_machine, has_node
+from benchmarks.machine import describe_machine, lacks
 from benchmarks.picture import draw, save_picture
 from benchmarks.report import write_report
 from benchmarks.rounds import PHASES, Plan, interleave
@@ -128,12 +128,16 @@ def _plan(args: argparse.Namespace) -> Plan:
 def _contestants(args: argparse.Namespace) -> list[Contestant]:
     names = args.servers or (_QUICK_SERVERS if args.quick else CONTESTANTS)
     chosen = [CONTESTANTS[name] for name in dict.fromkeys(names)]
-    if not has_node() and any(one.needs_npm for one in chosen):
-        _tell("Node's servers are left out: ./run bench, or npm ci in benchmarks/, installs what they need")
-        chosen = [one for one in chosen if not one.needs_npm]
-    if not chosen:
+    able = []
+    for one in chosen:
+        reason = lacks(one)
+        if reason:
+            _tell(f"{one.name} is left out: {reason}")
+        else:
+            able.append(one)
+    if not able:
         raise ValueError("no server is left to measure")
-    return chosen
+    return able
 
 
 def _tell(said: str) -> None:

@@ -19,8 +19,9 @@ _MAX_TEXT_BYTES = 32 * 1024 * 1024
 _TAIL = b"\x00\x00\xff\xff"
 _FIN, _RSV1, _OPCODE = 0x80, 0x40, 0x0F
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
-# Engine.IO's ping is one character, three bytes when compressed; no event is as short.
-_LONGEST_PING_BYTES = 4
+# Engine.IO's ping is one character, in three bytes when compressed; an event takes four even where it is nothing but a
+# reference to the one before.
+_LONGEST_PING_BYTES = 3
 
 
 class ProtocolError(ValueError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +35,28 @@ def way_settings(name: str) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One server. `arguments` start it; the messages file comes behind them."""
+    """One server. `arguments` start it; the messages file comes behind them.
+
+    `npm_packages`: what it needs, each with a name that the package has only where it works.
+    """
 
     name: str
     family: str
     about: str
     arguments: tuple[str, ...]
-
-    @property
-    def needs_npm(self) -> bool:
-        """Whether it runs only where the npm packages are installed."""
-        return self.family == "node"
+    npm_packages: Mapping[str, str] = field(default_factory=dict)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", f"benchmarks.servers.{module}", *arguments)
 
 
-def _node(*arguments: str) -> tuple[str, ...]:
-    return ("node", str(_NODE_SERVER), *arguments)
+def _node(name: str, about: str, packages: Mapping[str, str], *arguments: str) -> Contestant:
+    return Contestant(name, "node", about, ("node", str(_NODE_SERVER), *arguments), packages)
+
+
+_WS = {"socket.io": "Server"}
+_UWS = {**_WS, "@trufflesuite/uws-js-unofficial": "us_socket_local_port"}
 
 
 _ABOUT_WAYS = {
@@ -75,9 +78,9 @@ CONTESTANTS: Mapping[str, Contestant] = {
             "15 bits, zlib's own memory level, in uvicorn's sansio protocol (its factory exchanged)",
             _python("asgi", "--deflate", "15"),
         ),
-        Contestant("node-off", "node", "socket.io on ws, its default", _node("--engine", "ws")),
-        Contestant("node", "node", "socket.io on ws, perMessageDeflate: true", _node("--engine", "ws", "--deflate")),
-        Contestant("node-uws", "node", "socket.io on uWebSockets, its default", _node("--engine", "uws")),
+        _node("node-off", "socket.io on ws, its default", _WS, "--engine", "ws"),
+        _node("node", "socket.io on ws, perMessageDeflate: true", _WS, "--engine", "ws", "--deflate"),
+        _node("node-uws", "socket.io on uWebSockets, its default", _UWS, "--engine", "uws"),
         *(
             Contestant(f"reznet-{way}", "reznet_ws", _ABOUT_WAYS.get(way, way), _python("asgi", "--way", way))
             for way in WAYS

@@ -179,14 +179,14 @@ class Load:
 
     def _finish(self) -> None:
         """Wait until everything that was emitted has arrived everywhere. Raises: LoadError."""
-        now_s = time.monotonic()
-        until_s, quiet_since_s = now_s + _PATIENCE_S, now_s
+        quiet_since_s = now_s = time.monotonic()
         while now_s < quiet_since_s + _QUIET_S or self._crowd.is_busy or self._missing:
-            was_quiet = not self._step()
+            received = self._step()
             now_s = time.monotonic()
-            quiet_since_s = quiet_since_s if was_quiet else now_s
-            if now_s > until_s:
-                raise LoadError(f"a client still lacked {self._missing or 'no'} messages {_PATIENCE_S:.0f} s later")
+            if received:
+                quiet_since_s = now_s
+            elif now_s > quiet_since_s + _PATIENCE_S:
+                raise LoadError(f"nothing came for {_PATIENCE_S:.0f} s, and a client lacks {self._missing} messages")
         assert self._played is not None
         self._emitted = self._played
         for link in self._crowd.links:

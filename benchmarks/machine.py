@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import NODE_FOLDER
+from benchmarks.contestants import NODE_FOLDER, Contestant
 from benchmarks.processor import LOAD_CORE, SERVER_CORE, can_pin
 
 _PACKAGES = ("python-socketio", "python-engineio", "uvicorn", "uvloop", "websockets")
@@ -33,29 +33,37 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def has_node() -> bool:
-    """Whether Node runs and its packages are installed."""
-    return bool(_node_version()) and (NODE_FOLDER / "node_modules" / "socket.io").is_dir()
+def lacks(contestant: Contestant) -> str | None:
+    """What keeps a server from running here."""
+    for package, name in contestant.npm_packages.items():
+        # uWebSockets comes as a binary for some versions of Node and some systems.
+        if _ask_node(f"process.exit(require('{package}').{name} ? 0 : 1)") is None:
+            return f"{package} is not installed, or not made for this Node: see ./run bench"
+    return None
 
 
 def _versions() -> list[str]:
     versions = [f"Python {platform.python_version()}", *(f"{name} {metadata.version(name)}" for name in _PACKAGES)]
-    if has_node():
-        versions.append(f"Node {_node_version()}")
-        for name in _NODE_PACKAGES:
-            package = NODE_FOLDER / "node_modules" / name / "package.json"
-            if package.is_file():
-                stated = json.loads(package.read_text(encoding="utf-8"))
-                versions.append(f"{stated['name']} {stated['version']}")
+    node = _ask_node("process.stdout.write('Node ' + process.versions.node)")
+    if node:
+        versions.append(node)
+    for name in _NODE_PACKAGES:
+        package = NODE_FOLDER / "node_modules" / name / "package.json"
+        if package.is_file():
+            stated = json.loads(package.read_text(encoding="utf-8"))
+            versions.append(f"{stated['name']} {stated['version']}")
     return versions
 
 
-def _node_version() -> str:
+def _ask_node(script: str) -> str | None:
+    """What a script says, None where it fails or there is no Node."""
     try:
-        done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(
+            ["node", "-e", script], cwd=NODE_FOLDER, capture_output=True, text=True, check=True, timeout=30
+        )
     except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip().removeprefix("v")
+        return None
+    return done.stdout
 
 
 def _processor() -> str:

@@ -121,7 +121,7 @@ def _run(number: int, contestant: Contestant, clients: int, plan: Plan, messages
             )
             return dataclasses.replace(run, **run_load(job))
     except (LoadError, OSError, subprocess.TimeoutExpired) as error:
-        return dataclasses.replace(run, error=f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS])
+        return dataclasses.replace(run, error=str(error)[:_REASON_CHARACTERS])
 
 
 @contextlib.contextmanager

@@ -15,8 +15,9 @@ import json
 import math
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from websockets.frames import Opcode
 
@@ -40,9 +41,10 @@ class Audience:
     rate_per_s: float = 20.0
     share: float = 0.01
 
-    def replaced_by(self, at_ms: float) -> int:
-        """How many have been replaced so far."""
-        return int(at_ms / 1000 * self.share * self.clients)
+    def newcomers(self, due_ms: Iterable[float]) -> list[int]:
+        """How many have been replaced before each message since the one before it; at most all."""
+        totals = [int(at_ms / 1000 * self.share * self.clients) for at_ms in due_ms]
+        return [min(self.clients, now - before) for before, now in pairwise([0, *totals])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +75,25 @@ class WireBytes:
 
 def compute(emissions: Sequence[Emission], audience: Audience, *, use_clock: bool = False) -> WireBytes:
     """Bytes in all ways. `use_clock`: messages are due when the source says, else at the audience's rate."""
-    due_ms = list(_due_ms(emissions, audience.rate_per_s, use_clock))
-    stock_texts = [_text(one, utf8=_STOCK.utf8) for one in emissions]
-    our_texts = [_text(one, utf8=_RECOMMENDED.utf8) for one in emissions]
-    replaced = [audience.replaced_by(at_ms) for at_ms in due_ms]
+    stock_texts = [event_text(one, utf8=_STOCK.utf8) for one in emissions]
+    our_texts = [event_text(one, utf8=_RECOMMENDED.utf8) for one in emissions]
+    newcomers = audience.newcomers(_due_ms(emissions, audience.rate_per_s, use_clock))
     nobody = [0] * len(emissions)
-    ideal = _own(our_texts, nobody, audience.clients, WIDE_FIGURES)
-    shared, epochs = _shared(our_texts, replaced, audience.clients, ideal)
-    everyone_in_step, _ = _shared(our_texts, nobody, audience.clients, ideal)
+    ideal = own_bytes(our_texts, nobody, audience.clients, WIDE_FIGURES)
+    shared, epochs = shared_bytes(our_texts, newcomers, audience.clients, ideal)
+    everyone_in_step, _ = shared_bytes(our_texts, nobody, audience.clients, ideal)
 
     def per_delivery(sizes: Sequence[float]) -> float:
         return math.fsum(sizes) / len(sizes)
 
     return WireBytes(
         messages=len(emissions),
-        plain=per_delivery([_framed_bytes(len(text)) for text in stock_texts]),
-        stock=per_delivery(_own(stock_texts, nobody, audience.clients, STOCK_FIGURES)),
-        own=per_delivery(_own(stock_texts, nobody, audience.clients, WIDE_FIGURES)),
+        plain=per_delivery([framed_bytes(len(text)) for text in stock_texts]),
+        stock=per_delivery(own_bytes(stock_texts, nobody, audience.clients, STOCK_FIGURES)),
+        own=per_delivery(own_bytes(stock_texts, nobody, audience.clients, WIDE_FIGURES)),
         shared=per_delivery(everyone_in_step),
-        stock_churn=per_delivery(_own(stock_texts, replaced, audience.clients, STOCK_FIGURES)),
-        own_churn=per_delivery(_own(stock_texts, replaced, audience.clients, WIDE_FIGURES)),
+        stock_churn=per_delivery(own_bytes(stock_texts, newcomers, audience.clients, STOCK_FIGURES)),
+        own_churn=per_delivery(own_bytes(stock_texts, newcomers, audience.clients, WIDE_FIGURES)),
         shared_churn=per_delivery(shared),
         epochs=epochs,
     )
@@ -111,50 +112,48 @@ def _due_ms(emissions: Sequence[Emission], rate_per_s: float, use_clock: bool) -
         yield at_ms
 
 
-def _text(one: Emission, *, utf8: bool) -> bytes:
+def event_text(one: Emission, *, utf8: bool) -> bytes:
     """The WebSocket message of an event. Source: python-socketio's and this package's encoders, which agree here."""
     return b"42" + json.dumps([one.event, one.data], separators=(",", ":"), ensure_ascii=not utf8).encode()
 
 
-def _framed_bytes(size: int) -> int:
+def framed_bytes(size: int) -> int:
+    """What a WebSocket message of so many bytes takes at the socket."""
     return header_bytes(size) + size
 
 
-def _own(texts: Sequence[bytes], replaced: Sequence[int], clients: int, figures: Figures) -> list[float]:
+def own_bytes(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, figures: Figures) -> list[float]:
     """The mean over the clients, for each message, with a compressor for each connection."""
     # How many, and the compressor that each of them has a copy of.
     groups = deque([(clients, figures.deflater())])
-    gone = 0
     sizes = []
-    for text, now_gone in zip(texts, replaced, strict=True):
-        for _ in range(now_gone - gone):
+    for text, new in zip(texts, newcomers, strict=True):
+        for _ in range(new):
             count, deflater = groups.popleft()
             if count > 1:
                 groups.appendleft((count - 1, deflater))
-        if now_gone > gone:
-            groups.append((now_gone - gone, figures.deflater()))
-        gone = now_gone
+        if new:
+            groups.append((new, figures.deflater()))
         sizes.append(math.fsum(count * _deflated_bytes(deflater, text) for count, deflater in groups) / clients)
     return sizes
 
 
 def _deflated_bytes(deflater: zlib._Compress, text: bytes) -> int:
-    return _framed_bytes(len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - _TAIL_BYTES)
+    return framed_bytes(len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - _TAIL_BYTES)
 
 
-def _shared(
-    texts: Sequence[bytes], replaced: Sequence[int], clients: int, ideal: Sequence[float]
+def shared_bytes(
+    texts: Sequence[bytes], newcomers: Sequence[int], clients: int, ideal: Sequence[float]
 ) -> tuple[list[float], Epochs]:
     """The mean over the clients, for each message, with the package's shared window."""
     members = deque(Inflater() for _ in range(clients))
-    gone = begun = in_step = 0
+    begun = in_step = 0
     begun_bytes = outside_bytes = 0.0
     sizes = []
-    for text, now_gone, ideal_bytes in zip(texts, replaced, ideal, strict=True):
-        for _ in range(now_gone - gone):
+    for text, new, ideal_bytes in zip(texts, newcomers, ideal, strict=True):
+        for _ in range(new):
             members.popleft().window = None
             members.append(Inflater())
-        gone = now_gone
         frame = SharedFrame(Opcode.TEXT, text)
         frame.plan(list(members), WIDE_FIGURES)
         took = [len(frame.take(member)) for member in members]
