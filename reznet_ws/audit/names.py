@@ -134,7 +134,9 @@ class Names:
         contents: Counter[str] = Counter()
         for known in self._places.values():
             (contents if known.is_map else names).update(known.counts)
-        return {name for name, count in names.items() if count >= max(_LEAST_COUNT, contents[name]) and not is_id(name)}
+        return {
+            name for name, count in names.items() if count >= max(_LEAST_COUNT, contents[name] + 1) and not is_id(name)
+        }
 
 
 class _Place:

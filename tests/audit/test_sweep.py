@@ -1,0 +1,311 @@
+"""The search and the verdict: every subset, fair shares, settings that can be pasted, a day's saving."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from reznet_ws.audit.audience import Deliveries
+from reznet_ws.audit.bench import Bench, take_sample
+from reznet_ws.audit.capture import Direction
+from reznet_ws.audit.findings import Audience, Row
+from reznet_ws.audit.spool import Kept, Spool
+from reznet_ws.audit.sweep import Searched, essential, find_batch_events, search
+from reznet_ws.audit.verdict import decide, save, source_of
+from reznet_ws.lab.ablation import LAYERS, ablate, record
+from reznet_ws.lab.memory import deflater_bytes
+from reznet_ws.settings import Settings
+
+_ONE = Audience(1.0, "one", 1, 1, 1000.0)
+
+
+def kept_of(count: int = 150, mix: str = "unicode") -> list[Kept]:
+    return [
+        Kept(message.offset_ms, message.event, ("4" + "x" * 200,), (message.data,))
+        for message in record(count, mix=mix)
+    ]
+
+
+def ticking() -> Iterator[float]:
+    """A clock by which every step takes as long."""
+    return itertools.count(0, 0.001).__next__  # type: ignore[return-value]
+
+
+def searched(messages: list[Kept], audience: Audience = _ONE) -> Searched:
+    return search(Bench([messages], ticking()), audience, str)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def found() -> Searched:
+    return searched(kept_of())
+
+
+def test_every_subset_takes_what_the_ablation_computes(found: Searched) -> None:
+    figures = Settings(batch_events=found.batch_events or Settings().batch_events)
+    outcomes = ablate(record(150, mix="unicode"), figures)
+    assert [(set(row.layers), row.wire_bytes, row.frames) for row in found.subsets] == [
+        (set(subset), outcome.wire_bytes, outcome.frames) for subset, outcome in outcomes.items()
+    ]
+
+
+def test_shares_add_up_to_what_all_layers_save(found: Searched) -> None:
+    rows = {frozenset(row.layers): row.wire_bytes for row in found.subsets}
+    saved = rows[frozenset()] - rows[frozenset(LAYERS)]
+    assert math.isclose(sum(share.saved_bytes for share in found.shares), saved)
+    assert [share.layer for share in found.shares] == sorted(LAYERS)
+
+
+def test_each_sweep_changes_one_figure(found: Searched) -> None:
+    fields = [sweep.field for sweep in found.sweeps]
+    assert {"deflate_window_bits", "deflate_mem_level", "deflate_takeover", "gzip_threshold_bytes"} <= set(fields)
+    for sweep in found.sweeps:
+        settings = [found.settings[row.label] for row in sweep.rows]
+        assert [getattr(one, sweep.field) for one in settings] == list(sweep.values)
+        if sweep.field != "deflate_takeover":  # whose threshold counts without it only
+            assert len({one.replace(**{sweep.field: sweep.values[0]}) for one in settings}) == 1
+
+
+def test_memory_is_zlibs_formula(found: Searched) -> None:
+    for row in found.rows:
+        settings = found.settings[row.label]
+        has_window = settings.deflate and settings.deflate_takeover
+        expected = deflater_bytes(settings.deflate_window_bits, settings.deflate_mem_level) if has_window else 0
+        assert row.memory_bytes == row.shared_memory_bytes == expected
+
+
+def test_the_format_is_what_clients_must_understand(found: Searched) -> None:
+    for row in found.rows:
+        assert row.format == (2 if {"abbreviate", "gzip", "batch"} & set(row.layers) else 1)
+
+
+def test_what_is_shared_is_divided_by_those_who_share_it() -> None:
+    rows = searched(kept_of(40), Audience(100.0, "users", 1, 1, 1000.0)).rows
+    for row in rows:
+        assert math.isclose(row.cpu_us, row.encode_us / 100 + row.deflate_us)
+        if row.memory_bytes:
+            assert math.isclose(row.shared_cpu_us, (row.encode_us + row.deflate_us) / 100)
+            assert row.shared_memory_bytes == row.memory_bytes / 100
+        else:
+            assert row.shared_cpu_us == row.cpu_us
+
+
+def test_what_is_encoded_alike_has_one_time() -> None:
+    bench = Bench([kept_of(20)])
+    (first,) = bench.measure([Settings(batch=False)])
+    again, same = bench.measure([Settings(batch=False, deflate_mem_level=9), Settings(batch=False)])
+    assert same is first
+    assert again.encode_s == first.encode_s > 0
+    assert again.deflate_s != first.deflate_s
+
+
+def test_progress_is_told_of_what_is_new() -> None:
+    told: list[int] = []
+    bench = Bench([kept_of(5)])
+    bench.measure([Settings(), Settings.off()], told.append)
+    bench.measure([Settings(), Settings.stock()], told.append)
+    assert told == [2, 1]
+
+
+# What may wait
+
+
+def _ticks(times_ms: list[float | None], label: str = "tick") -> list[Kept]:
+    return [Kept(time_ms, label, ("42",), ({"n": 1},)) for time_ms in times_ms]
+
+
+def test_events_that_come_in_runs_may_wait() -> None:
+    assert find_batch_events([_ticks([10.0 * at for at in range(10)])]) == {"tick"}
+    assert find_batch_events([_ticks([500.0 * at for at in range(10)])]) == frozenset()
+    assert find_batch_events([_ticks([None] * 10)]) == frozenset()
+    assert find_batch_events([_ticks([10.0, 20.0, 30.0])]) == frozenset(), "too few to tell"
+
+
+def test_events_that_come_close_to_others_only_are_no_run() -> None:
+    mixed = [kept for at in range(10) for kept in (*_ticks([500.0 * at]), *_ticks([500.0 * at + 1], "answer"))]
+    assert find_batch_events([mixed]) == frozenset()
+
+
+def test_large_events_and_those_that_want_an_answer_do_not_wait() -> None:
+    large = [kept._replace(parts=("x" * 3000,)) for kept in _ticks([10.0 * at for at in range(10)])]
+    asking = [kept._replace(ack_id=at) for at, kept in enumerate(_ticks([10.0 * at for at in range(10)]))]
+    assert find_batch_events([large, asking]) == frozenset()
+
+
+# A sample
+
+
+def _spool(sizes: list[list[int]]) -> Spool:
+    spool = Spool()
+    for connection, messages in enumerate(sizes):
+        for size in messages:
+            spool.add(Direction.RECEIVED, connection, Kept(None, "x", ("x" * size,), ()))
+    return spool
+
+
+def test_a_small_capture_is_its_own_sample() -> None:
+    with _spool([[10, 20], [30]]) as spool:
+        sample, note = take_sample(spool)
+        assert [len(part) for part in sample] == [2, 1]
+        assert (note.messages, note.payload_bytes, note.is_everything) == (3, 60, True)
+
+
+def test_a_sample_is_the_leading_part_of_each_connection() -> None:
+    with _spool([list(range(1000, 1100)), list(range(2000, 2050))]) as spool:
+        sample, note = take_sample(spool, most_messages=30, most_bytes=10**6)
+        assert [[len(kept.parts[0]) for kept in part] for part in sample] == [
+            list(range(1000, 1020)),
+            list(range(2000, 2010)),
+        ]
+        assert not note.is_everything
+
+
+def test_bytes_bound_a_sample_too_and_no_message_is_all_of_it() -> None:
+    with _spool([[100_000, *[100] * 1000]]) as spool:
+        sample, note = take_sample(spool, most_bytes=20_000)
+        assert max(len(kept.parts[0]) for kept in sample[0]) == 100
+        assert 10_000 <= note.payload_bytes <= 20_000
+
+
+def test_one_huge_message_is_a_sample_if_there_is_nothing_else() -> None:
+    with _spool([[100_000]]) as spool:
+        sample, note = take_sample(spool, most_bytes=1000)
+        assert len(sample) == note.messages == 1
+
+
+def test_of_very_many_connections_some_are_taken() -> None:
+    with _spool([[10, 10]] * 1000) as spool:
+        sample, note = take_sample(spool)
+        assert 200 <= len(sample) == note.connections <= 250
+        assert not note.is_everything
+
+
+# An audience
+
+
+def test_one_payload_to_several_connections_at_about_one_time_is_a_broadcast() -> None:
+    deliveries = Deliveries()
+    for at_ms in (0.0, 5000.0):
+        for connection in range(4):
+            deliveries.add(connection, [b"to all"], at_ms + connection)
+    deliveries.add(0, [b"to one"], 100.0)
+    audience = deliveries.audience(None)
+    assert (audience.deliveries, audience.broadcasts, audience.source) == (9, 3, "capture")
+    assert audience.per_message == 3
+    assert deliveries.audience(1000) == audience, "what was counted counts"
+
+
+def test_the_same_payload_twice_to_one_connection_is_sent_twice() -> None:
+    deliveries = Deliveries()
+    for connection in (0, 0, 1):
+        deliveries.add(connection, [b"again"], 0.0)
+    assert deliveries.audience(None).broadcasts == 2
+
+
+@pytest.mark.parametrize(("users", "per_message", "source"), [(None, 1.0, "one"), (150, 150.0, "users")])
+def test_one_connection_or_no_clock_cannot_tell(users: int | None, per_message: float, source: str) -> None:
+    one, clockless = Deliveries(), Deliveries()
+    one.add(0, [b"x"], 1.0)
+    for connection in range(3):
+        clockless.add(connection, [b"x"], None)
+    for deliveries in (one, clockless):
+        audience = deliveries.audience(users)
+        assert (audience.per_message, audience.source) == (per_message, source)
+
+
+# A verdict
+
+_settings = st.builds(
+    Settings,
+    abbreviate=st.booleans(),
+    deflate_window_bits=st.integers(9, 15),
+    batch_window_ms=st.sampled_from([10, 20.5]),
+    never_compress=st.frozensets(st.text(max_size=5), max_size=3),
+    batch_events=st.frozensets(st.text(max_size=5), max_size=3),
+    gzip_max_ratio=st.floats(0.05, 1.0),
+)
+
+
+@hypothesis.given(_settings)
+def test_the_source_evaluates_to_the_settings(settings: Settings) -> None:
+    source = source_of(settings)
+    assert eval(source, {"Settings": Settings}) == settings
+    changed = [
+        field.name
+        for field in dataclasses.fields(Settings)
+        if getattr(settings, field.name) != getattr(Settings(), field.name)
+    ]
+    assert source.count("=") >= len(changed)
+    assert all(name in source for name in changed)
+
+
+def test_the_defaults_need_no_arguments() -> None:
+    assert source_of(Settings()) == "Settings()"
+
+
+@hypothesis.given(_settings)
+def test_figures_of_what_is_off_are_no_change(settings: Settings) -> None:
+    trimmed = essential(settings)
+    assert essential(trimmed) == trimmed
+    if not settings.batch:
+        assert trimmed.batch_events == Settings().batch_events
+    assert all(getattr(trimmed, layer) == getattr(settings, layer) for layer in LAYERS)
+
+
+def test_stock_clients_are_asked_for_nothing(found: Searched) -> None:
+    decided = decide(found, _ONE)
+    settings = decided.stock_clients
+    assert (settings.abbreviate, settings.gzip, settings.batch) == (False, False, False)
+    fewest = min(found.rows, key=lambda row: row.wire_bytes)
+    assert decided.best_row.wire_bytes <= 1.02 * min(
+        row.wire_bytes for row in found.rows if "batch" not in row.layers and "gzip" not in row.layers
+    )
+    assert found.settings[fewest.label].replace(deflate_shared=True) == decided.fewest.replace(deflate_shared=True)
+
+
+@pytest.mark.parametrize(
+    ("audience", "shares"),
+    [
+        (Audience(1.0, "capture", 10, 10, 1000.0), False),
+        (Audience(5.0, "capture", 50, 10, 1000.0), True),
+        (_ONE, True),
+        (Audience(150.0, "users", 1, 1, 1000.0), True),
+    ],
+)
+def test_a_window_is_shared_where_messages_are(found: Searched, audience: Audience, shares: bool) -> None:
+    assert decide(found, audience).best.deflate_shared is shares
+
+
+def test_batching_is_recommended_where_it_saves_frames() -> None:
+    messages = [Kept(2.0 * at, "tick", ("42",), ({"status": "thinking", "at": at},)) for at in range(400)]
+    decided = decide(searched(messages), _ONE)
+    assert decided.best.batch
+    assert decided.best.batch_events == {"tick"}
+    assert decided.best_row.delay_p95_ms is not None
+    assert decided.best_row.delay_p95_ms <= 50
+    without_clock = [kept._replace(time_ms=None) for kept in messages]
+    assert not decide(searched(without_clock), _ONE).best.batch
+
+
+def test_a_day_at_the_rate_of_the_capture() -> None:
+    saving = save(3_000_000, 1_000_000, connected_ms=3_600_000, users=1000, price_per_gb=0.1)
+    assert saving.stock_bytes_per_connection_day == 72_000_000
+    assert saving.best_bytes_per_connection_day == 24_000_000
+    assert saving.saved_price_per_day is not None
+    assert math.isclose(saving.saved_price_per_day, 48e6 * 1000 / 1e9 * 0.1)
+
+
+@pytest.mark.parametrize("connected_ms", [None, 0.0, 999.0])
+def test_without_a_clock_there_is_no_day(connected_ms: float | None) -> None:
+    saving = save(3, 1, connected_ms, users=10, price_per_gb=0.1)
+    assert saving.stock_bytes_per_connection_day is None
+    assert saving.saved_price_per_day is None
+
+
+def test_rows_are_ready_for_json(found: Searched) -> None:
+    assert all(isinstance(row, Row) and dataclasses.asdict(row)["layers"] == row.layers for row in found.rows)
