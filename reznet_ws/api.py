@@ -43,6 +43,22 @@ class Wire(BaseModel):
     uncounted_connections: int = Field(description="connections whose transport cannot be counted")
 
 
+class SlowReaders(BaseModel):
+    """Clients that read more slowly than they are sent."""
+
+    closed_connections: int = Field(description="whose queue was full")
+    skipped_messages: int = Field(description="not sent for the same reason, where the settings say so; times receivers")
+    queued_bytes: int = Field(description="about what all queues take in memory at this moment")
+
+
+class Windows(BaseModel):
+    """The deflate windows at this moment."""
+
+    connections: int = Field(description="with permessage-deflate")
+    windows: int = Field(description="that connections share, or have alone")
+    in_step: int = Field(description="connections at the window that most share")
+
+
 class Stats(BaseModel):
     """The figures since start or the last reset; messages are counted once, however many receive them."""
 
@@ -54,6 +70,8 @@ class Stats(BaseModel):
     avg_message_size: int = Field(description="optimized bytes per message")
     active_connections: int
     wire: Wire
+    slow_readers: SlowReaders
+    windows: Windows
     events: dict[str, EventRow]
 
 

@@ -14,7 +14,7 @@ import base64
 import contextvars
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
@@ -55,6 +55,11 @@ class SharedPacket(eio_packet.Packet):  # type: ignore[misc]
         self._base64: str | None = None
 
     @property
+    def messages(self) -> int:
+        """How many messages it holds."""
+        return len(self._tally.shares)
+
+    @property
     def direct(self) -> Tallied:
         """What goes into a WebSocket frame."""
         if self._direct is None:
@@ -85,16 +90,29 @@ class Outgoing:
     short: Message | None
 
 
+@dataclass(slots=True)
+class SlowReaders:
+    """What became of readers slower than what they were sent."""
+
+    closed_connections: int = 0
+    skipped_messages: int = 0
+
+
 class Delivery:
     """Encodes, batches and queues; holds the settings in force."""
 
-    def __init__(self, eio: engineio.AsyncServer, packet_class: Any, settings: Settings) -> None:
+    def __init__(
+        self, eio: engineio.AsyncServer, packet_class: Any, settings: Settings, on_slow: Callable[[Outbox], object]
+    ) -> None:
+        """`on_slow` is told of a queue that is full and must not miss anything."""
         self._eio = eio
         self._packet_class = packet_class
         self._batcher: MessageBatcher[str, Outgoing] = MessageBatcher(settings)
         self._optimizer = PayloadOptimizer(settings)
         self._timer: asyncio.TimerHandle | None = None
         self._log_thread: ThreadPoolExecutor | None = None
+        self._on_slow = on_slow
+        self.slow_readers = SlowReaders()
         self.ledger = Ledger()
         self.writer = Writer(self, self.ledger)
         # Connections that can be written at this moment, as far as that is known.
@@ -233,8 +251,14 @@ class Delivery:
             lines, outboxes = self._find_lines(receivers)
         for packet in packets:
             self.writer.write(packet.direct, lines)
-            for outbox in outboxes:
-                outbox.put_nowait(packet)
+        for outbox in outboxes:
+            if outbox.has_room(packets):
+                for packet in packets:
+                    outbox.put_nowait(packet)
+            elif self.settings.skip_slow_readers:
+                self.slow_readers.skipped_messages += packets[0].messages
+            else:
+                self._on_slow(outbox)
 
     def _find_lines(self, receivers: Iterable[str]) -> tuple[list[Line], list[Outbox]]:
         """The receivers that can be written, and the queues of the others."""

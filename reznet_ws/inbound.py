@@ -23,6 +23,7 @@ RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
 INVALID_DATA = 1007
 POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
 
 
 class MalformedPacket(ValueError):

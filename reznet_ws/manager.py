@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import dataclasses
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -27,6 +29,7 @@ from reznet_ws.inbound import (
     INVALID_DATA,
     MAX_ATTACHMENTS,
     POLICY_VIOLATION,
+    TRY_AGAIN_LATER,
     MalformedPacket,
     check_ack,
     check_event,
@@ -61,7 +64,7 @@ class ConnectionManager:
     def __init__(self, sio: socketio.AsyncServer, settings: Settings | None = None) -> None:
         _check_server(sio)
         self.sio = sio
-        self._delivery = Delivery(sio.eio, sio.packet_class, settings or Settings())
+        self._delivery = Delivery(sio.eio, sio.packet_class, settings or Settings(), self._close_slow)
         self._asked: dict[str, Grant] = {}
         self._granted: dict[str, set[str]] = {}
         self._connections: dict[str, WebSocketProtocol] = {}
@@ -125,8 +128,23 @@ class ConnectionManager:
     def get_stats(self) -> dict[str, Any]:
         """What `GET /api/websocket/stats` answers."""
         return self._stats.report(
-            active_connections=self.active_connections, uncounted_connections=len(self._uncounted)
+            active_connections=self.active_connections,
+            uncounted_connections=len(self._uncounted),
+            slow_readers={
+                **dataclasses.asdict(self._delivery.slow_readers),
+                "queued_bytes": sum(socket.queue.queued_bytes for socket in self.sio.eio.sockets.values()),
+            },
+            windows=self._count_windows(),
         )
+
+    def _count_windows(self) -> dict[str, int]:
+        inflaters = [line.inflater for connection in self._connections.values() if (line := connection.line).deflate]
+        members = Counter(inflater.window for inflater in inflaters if inflater.window is not None)
+        return {
+            "connections": len(inflaters),
+            "windows": sum(window.deflater is not None for window in members),
+            "in_step": max((count for window, count in members.items() if window.deflater is not None), default=0),
+        }
 
     def reset_stats(self) -> None:
         """Start all counts again from nothing."""
@@ -152,7 +170,7 @@ class ConnectionManager:
         sio._send_packet = self._send_packet_in_order
         self._handle_event, self._handle_ack = sio._handle_event, sio._handle_ack
         sio._handle_event, sio._handle_ack = self._handle_checked_event, self._handle_checked_ack
-        eio.create_queue = Outbox
+        eio.create_queue = lambda: Outbox(lambda: self.settings.max_queued_bytes, self._close_slow)
         self._handle_request = eio.handle_request
         eio.handle_request = self._handle_counted_request
         self._on_message = eio.handlers["message"]
@@ -299,6 +317,16 @@ class ConnectionManager:
             if closing in sockets:
                 await sockets[closing].close(wait=False)
                 sockets.pop(closing, None)
+
+    def _close_slow(self, outbox: Outbox) -> None:
+        """Close the connection of a queue that is full, at once: its writer waits for a socket that may never drain."""
+        eio_sid, socket = next(item for item in self.sio.eio.sockets.items() if item[1].queue is outbox)
+        outbox.clear()
+        self._delivery.slow_readers.closed_connections += 1
+        connection = self._connections.get(eio_sid)
+        if connection is not None:
+            connection.fail(TRY_AGAIN_LATER, "reads too slowly")
+        self.sio.start_background_task(socket.close, wait=False, abort=True, reason=self.sio.eio.reason.TRANSPORT_ERROR)
 
     async def _close(self, eio_sid: str, code: int, reason: str) -> None:
         socket, connection = self.sio.eio.sockets[eio_sid], self._connections.get(eio_sid)

@@ -74,6 +74,11 @@ class Settings:
     # What is due to one connection within these ms leaves in one write, while the server is busy; else at once.
     coalesce_ms: float = _figure(5, 0, 100, "writes wait for one another, at most", "ms")
 
+    # A reader slower than what it is sent: its queue may take so much memory, then its connection is closed with 1013,
+    # so that the client connects again; or, where newer messages make up for older ones, it misses some.
+    max_queued_bytes: int = _figure(16_777_216, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
+    skip_slow_readers: bool = _switch(False, "a slow reader misses messages instead of its connection")
+
     log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
 
     def __post_init__(self) -> None:

@@ -33,12 +33,20 @@ class Stats:
         self._optimized_bytes += sum(payload.gzipped_bytes for payload in sent)
         self._compressed += any(payload.gzipped for payload in sent)
 
-    def report(self, *, active_connections: int, uncounted_connections: int) -> dict[str, Any]:
-        """The seed's six fields, the connections, the wire, and the ledger's rows by event name.
+    def report(
+        self,
+        *,
+        active_connections: int,
+        uncounted_connections: int,
+        slow_readers: dict[str, int],
+        windows: dict[str, int],
+    ) -> dict[str, Any]:
+        """The seed's six fields, the connections, the wire, slow readers, windows, and the ledger's rows by event name.
 
         Units: bytes; `reduction_percentage` is of payloads, `wire.reduction_percentage` of what left at the socket
         against what `Settings.off()` would have sent for the same deliveries. `overhead_bytes` is all that left and
-        belongs to no event: handshakes, acks, pings.
+        belongs to no event: handshakes, acks, pings. `slow_readers.queued_bytes` is about what all queues take in
+        memory now. `windows.in_step` of the `windows.connections` with permessage-deflate are at the same window.
         """
         rows = self._ledger.rows()
         total = Row()
@@ -60,6 +68,8 @@ class Stats:
                 "reduction_percentage": _reduction(total.wire_bytes, total.off_wire_bytes),
                 "uncounted_connections": uncounted_connections,
             },
+            "slow_readers": slow_readers,
+            "windows": windows,
             "events": {event: dataclasses.asdict(row) for event, row in rows.items()},
         }
 

@@ -36,7 +36,7 @@ def message(number: int) -> eio_packet.Packet:
 
 
 def new_outbox(*, upgraded: bool = True) -> tuple[Outbox, Any, Any]:
-    outbox, connection, socket = Outbox(), Connection(), SimpleNamespace(upgraded=upgraded)
+    outbox, connection, socket = Outbox(lambda: 1_000_000, lambda _: None), Connection(), SimpleNamespace(upgraded=upgraded)
     outbox.connect(connection, socket, lambda: None)  # type: ignore[arg-type]
     return outbox, connection, socket
 
@@ -49,7 +49,7 @@ def test_a_message_goes_straight_to_a_socket_that_can_take_it() -> None:
 
 
 def test_without_a_connection_it_is_queued() -> None:
-    outbox = Outbox()
+    outbox = Outbox(lambda: 1_000_000, lambda _: None)
     outbox.put_nowait(message(1))
     assert outbox.direct is None
     assert outbox.get_nowait().data == "1"

@@ -24,6 +24,8 @@ SEED_FIELDS = [
     "compressed_messages",
     "avg_message_size",
 ]
+SLOW = {"closed_connections": 1, "skipped_messages": 2, "queued_bytes": 3}
+WINDOWS = {"connections": 3, "windows": 2, "in_step": 2}
 
 
 def _payload(plain: int, sent: int, *, gzipped: bool = False) -> Payload:
@@ -31,12 +33,13 @@ def _payload(plain: int, sent: int, *, gzipped: bool = False) -> Payload:
 
 
 def _report(stats: Stats) -> dict[str, Any]:
-    return stats.report(active_connections=3, uncounted_connections=1)
+    return stats.report(active_connections=3, uncounted_connections=1, slow_readers=SLOW, windows=WINDOWS)
 
 
 def test_nothing_sent_is_all_zeros() -> None:
     report = _report(Stats(Ledger()))
-    assert list(report) == [*SEED_FIELDS, "active_connections", "wire", "events"]
+    assert list(report) == [*SEED_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
+    assert (report["slow_readers"], report["windows"]) == (SLOW, WINDOWS)
     assert [report[name] for name in SEED_FIELDS] == [0] * 6
     assert report["events"] == {}
     assert report["wire"] == {

@@ -62,7 +62,7 @@ async def test_the_seeds_six_fields_come_first_and_mean_what_they_say() -> None:
             await end_of(site, clients)
             status, stats = await asked(http, "GET", "stats")
         assert status == 200
-        assert list(stats) == [*SEED_FIELDS, "active_connections", "wire", "events"]
+        assert list(stats) == [*SEED_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
         plain = [len(json.dumps(data, separators=(",", ":"))) for data in (MESSAGE, LARGE)]
         assert stats["total_messages"] == 3
         assert stats["total_bytes_original"] == sum(plain)
