@@ -28,7 +28,7 @@ def compress_whole(
 ) -> tuple[int, int | None]:
     """The sizes that xz at its highest level and zstd at its highest give; None where zstd's library is missing.
 
-    Units: bytes; `size` of all pieces together, `progress` is told how many more are done.
+    Units: bytes; `size` of all pieces together, exactly; `progress` is told how many more are done.
     """
     compressors: list[_Compressor] = [_xz(size)]
     if (zstd := _zstd(size)) is not None:
@@ -77,6 +77,8 @@ def _zstd(size: int) -> _Compressor | None:
         except ImportError:
             return None
     parameters = zstd.CompressionParameter
-    return zstd.ZstdCompressor(
+    compressor = zstd.ZstdCompressor(
         options={parameters.compression_level: _ZSTD_LEVEL, parameters.window_log: _window_log(size)}
     )
+    compressor.set_pledged_input_size(size)  # or it takes tables of 600 MB for a few messages
+    return compressor

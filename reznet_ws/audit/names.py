@@ -133,7 +133,9 @@ class Names:
         names: Counter[str] = Counter()
         contents: Counter[str] = Counter()
         for known in self._places.values():
-            (contents if known.is_map else names).update(known.counts)
+            hidden = known.contents()
+            for key, count in known.counts.items():
+                (contents if key in hidden else names)[key] += count
         return {
             name for name, count in names.items() if count >= max(_LEAST_COUNT, contents[name] + 1) and not is_id(name)
         }
@@ -150,17 +152,17 @@ class _Place:
         self.shapes: dict[str, str] = {}
         self.overflows = False
 
-    @property
-    def is_map(self) -> bool:
-        if self.overflows:
-            return True
+    def contents(self) -> set[str]:
+        """The keys that are no names: all those of a map; of a record that has such keys too, the seldom ones."""
         keys = len(self.counts)
+        if keys >= _ALIKE_KEYS and len(self.shapes) == keys and len(set(self.shapes.values())) == 1:
+            return set(self.counts)
         changes = self.children < self.objects * keys * _MOST_OF_A_MAP
-        if keys > _MANY_KEYS and changes and max(self.counts.values()) < self.objects * _MOST_OF_A_MAP:
-            return True
-        if sum(map(is_id, self.counts)) > keys / 2:
-            return True
-        return keys >= _ALIKE_KEYS and len(self.shapes) == keys and len(set(self.shapes.values())) == 1
+        seldom = {key for key, count in self.counts.items() if count < self.objects * _MOST_OF_A_MAP}
+        has_ids = sum(map(is_id, self.counts)) > keys / 2
+        if self.overflows or has_ids or (keys > _MANY_KEYS and changes and len(seldom) == keys):
+            return seldom if changes else set(self.counts)
+        return set()
 
 
 def is_id(name: str) -> bool:
