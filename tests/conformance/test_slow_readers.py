@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ async def stall(site: Site, first: int = 0, count: int = ENOUGH) -> None:
 
 
 def _filler(number: int) -> str:
-    return f"{number:06x}" * (SIZE // 6)
+    return random.Random(number).randbytes(SIZE // 2).hex()  # deflate halves it
 
 
 def slow_readers(site: Site) -> dict[str, int]:
@@ -57,7 +58,7 @@ async def test_who_does_not_read_is_closed_with_a_clear_code_and_the_others_miss
         async with connected(site.url, OLD_WS, OLD_WS) as clients:
             count = 0
             while not slow_readers(site)["closed_connections"]:
-                assert count < 40_000
+                assert count < 1000
                 await stall(site, count, 20)
                 count += 20
             await until(lambda: left == [stalled.sid], "the disconnect handler")
