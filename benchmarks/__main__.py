@@ -24,6 +24,8 @@ from benchmarks.traffic import Emission, TrafficError, lab_traffic, read_traffic
 from benchmarks.window_bytes import Audience
 
 RESULTS = Path(__file__).parent / "results"
+# Of one source, at most: enough for windows to be full, and quick.
+COMPUTED_MESSAGES = 2000
 # About two minutes: the servers that the targets name, few clients, one round.
 _QUICK_SERVERS = ("uvicorn-off", "uvicorn", "node-uws", "reznet-recommended", "floor")
 _QUICK: Mapping[str, Any] = {"clients": (50, 100), "rounds": 1, "seconds": 2.0}
@@ -74,7 +76,9 @@ def _add_bytes(commands: Any) -> None:
     computed.add_argument(
         "--churn", type=float, default=0.01, help="share replaced every second (default: %(default)s)"
     )
-    computed.add_argument("--messages", type=int, default=2000, help="of each file, at most (default: %(default)s)")
+    computed.add_argument(
+        "--messages", type=int, default=COMPUTED_MESSAGES, help="of each file, at most (default: %(default)s)"
+    )
     computed.add_argument("--seed", type=int, default=1, help="of the lab's traffic (default: %(default)s)")
     computed.set_defaults(run=_bytes)
 
@@ -90,6 +94,8 @@ def _run(args: argparse.Namespace) -> None:
         _tell("server and load share their cores: nothing can be pinned here")
     runs = list(interleave(contestants, plan, emissions, _tell))
     report = write_report(runs, plan, machine)
+    # A phase is short: what bytes come to over thousands of messages is computed.
+    report += "\n" + write_bytes_report({source: emissions[:COMPUTED_MESSAGES]}, Audience(share=plan.churn_share))
     args.out.mkdir(parents=True, exist_ok=True)
     record = {"machine": machine, "plan": dataclasses.asdict(plan), "runs": [dataclasses.asdict(run) for run in runs]}
     (args.out / "results.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

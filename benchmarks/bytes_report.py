@@ -31,7 +31,7 @@ def write_bytes_report(
     """Single messages, then batches of five."""
     when = "when the capture says" if use_clock else f"{audience.rate_per_s:g} messages a second"
     lines = [
-        "# Wire bytes per delivery, computed",
+        "## Wire bytes per delivery, computed",
         "",
         f"{audience.clients} clients, {when}; churn: {100 * audience.share:g} % of them replaced every second.",
         "",
@@ -52,7 +52,7 @@ def write_bytes_report(
         for name, emissions in sources.items():
             told(f"{name}, {title}")
             computed[name] = compute(in_batches(emissions) if batched else emissions, listening, use_clock=use_clock)
-        lines += ["", f"### {title[0].upper()}{title[1:]}", "", *_table(computed, batched)]
+        lines += ["", f"### Computed: {title}", "", *_table(computed, batched)]
         if singles:
             mean = geometric_mean([one.shared / PER_BATCH / singles[name].stock for name, one in computed.items()])
             lines.append(f"- shared, to uvicorn with single messages: {mean:.3f} per message")

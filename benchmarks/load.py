@@ -24,10 +24,14 @@ from benchmarks.processor import cpu_ns, resident_bytes
 from benchmarks.sequence import LoadError, Play, Sequence
 
 INSPECT_EVERY = 16
+# Fewer would be no sample of their bytes; the phase takes as long as they take.
+LEAST_BATCHES = 20
 # 27 KB of the lab's traffic, most of the largest window.
 WARM_UP_MESSAGES = 100
-# At full load: what the server may be ahead of the slowest connection, and what it emits in one turn of its loop.
-MOST_AHEAD, PER_TURN = 64, 8
+# At full load: what the server emits in one turn of its loop, and how many deliveries (and at least how many messages)
+# it may be ahead of the slowest connection: enough that neither waits for the other, and read within seconds.
+PER_TURN = 8
+AHEAD_DELIVERIES, AHEAD_MESSAGES = 32_000, 64
 _SETTLE_S = 0.5
 _PATIENCE_S = 20.0
 # What is under way when everything seems to have arrived.
@@ -118,7 +122,7 @@ class Load:
             case "joined":
                 return self._run_at_rate("singles", rate_per_s, 0)
             case "batches":
-                return self._run_at_rate("batches", rate_per_s / self._per_batch, 0)
+                return self._run_at_rate("batches", rate_per_s / self._per_batch, 0, LEAST_BATCHES)
             case "churn":
                 return self._run_at_rate("singles", rate_per_s, self._job.churn_per_s)
             case "full":
@@ -130,8 +134,8 @@ class Load:
         self._start("singles", WARM_UP_MESSAGES, per_turn=1, most_ahead=2)
         self._finish()
 
-    def _run_at_rate(self, of: str, rate_per_s: float, churn_per_s: float) -> Phase:
-        count = max(1, round(self._job.seconds * rate_per_s))
+    def _run_at_rate(self, of: str, rate_per_s: float, churn_per_s: float, least: int = 1) -> Phase:
+        count = max(least, round(self._job.seconds * rate_per_s))
         replacements = round(self._job.seconds * churn_per_s)
         self._latencies_ms = []
         meter = Meter(self._crowd, self._job.server_pid)
@@ -154,7 +158,8 @@ class Load:
         self._crowd.decode_at_once = True
         for index, link in enumerate(self._crowd.links):
             link.is_skimmed = bool(index % INSPECT_EVERY)
-        self._start("laps", None, per_turn=PER_TURN, most_ahead=MOST_AHEAD)
+        most_ahead = max(AHEAD_MESSAGES, AHEAD_DELIVERIES // self._job.clients)
+        self._start("laps", None, per_turn=PER_TURN, most_ahead=most_ahead)
         self._step_for(_SETTLE_S)
         meter = Meter(self._crowd, self._job.server_pid, all_bytes=True)
         self._step_for(self._job.seconds)

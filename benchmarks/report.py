@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contestants import BASELINE, CANDIDATE, CONTESTANTS, FLOOR
-from benchmarks.load import INSPECT_EVERY, MOST_AHEAD, PER_TURN, WARM_UP_MESSAGES
+from benchmarks.load import AHEAD_DELIVERIES, AHEAD_MESSAGES, INSPECT_EVERY, PER_TURN, WARM_UP_MESSAGES
 from benchmarks.rounds import Plan, Run
 from benchmarks.traffic import LAP_MESSAGES, PER_BATCH
 from reznet_ws.lab.load import Spread
@@ -20,7 +20,7 @@ Figure = Callable[[Run], float | None]
 
 TITLES = {
     "joined": "all joined first",
-    "batches": f"all joined first, {PER_BATCH} messages in each event; a delivery is one event",
+    "batches": f"all joined first, {PER_BATCH} messages in each event (a delivery is one event)",
     "churn": "clients replaced all the time",
     "full": "full load",
 }
@@ -81,7 +81,7 @@ def write_report(runs: Sequence[Run], plan: Plan, machine: dict[str, Any]) -> st
     lines = [*_opening(plan, machine), *_legend(names)]
     for clients in plan.clients:
         for phase in plan.phases_for(clients):
-            lines += ["", f"### {clients} clients, {TITLES[phase]}", ""]
+            lines += ["", f"### {clients} clients, {TITLES[phase]}{_events(runs, clients, phase)}", ""]
             lines += _phase_table(runs, names, phase, clients, clients == max(plan.clients))
     failed = [run for run in runs if run.error]
     if failed:
@@ -172,10 +172,9 @@ def _opening(plan: Plan, machine: dict[str, Any]) -> list[str]:
         f"- Rate: {plan.rate_per_s:g} messages a second, or fewer where all clients together would get more than "
         f"{plan.most_deliveries_per_s:g}",
         f"  a second; replaced: {100 * plan.churn_share:g} % of the clients every second.",
-        f"- Full load: {PER_TURN} messages emitted in one turn of the server's loop, at most {MOST_AHEAD} ahead of the",
-        f"  slowest client. There frames are counted on each connection, and inflated and compared on every "
-        f"{INSPECT_EVERY}th; else on",
-        "  all.",
+        f"- Full load: {PER_TURN} messages emitted in one turn of the server's loop, at most {AHEAD_MESSAGES} messages",
+        f"  or {AHEAD_DELIVERIES:,} deliveries ahead of the slowest client. There frames are counted on each connection,",
+        f"  and inflated and compared on every {INSPECT_EVERY}th; else on all.",
         "- Server, load: what each process used of its core; where neither is near 100 %, something else ran there.",
         f"  Above {100 * _BUSY_LOAD:.0f} % (!) the load may be the limit.",
         "- In a run that counts each client got each message once, in order and unaltered.",
@@ -208,6 +207,12 @@ def _phase_table(runs: Sequence[Run], names: Sequence[str], phase: str, clients:
             row.append("–" if value is None else f"{_show(value, form)}{mark}")
         rows.append(row)
     return table(rows)
+
+
+def _events(runs: Sequence[Run], clients: int, phase: str) -> str:
+    """How many there were, where all servers had the same."""
+    counts = {run.phases[phase]["messages"] for run in runs if run.clients == clients and phase in run.phases}
+    return f": {counts.pop()} events" if len(counts) == 1 else ""
 
 
 def _show(value: Spread, form: str) -> str:

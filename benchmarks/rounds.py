@@ -27,7 +27,7 @@ from benchmarks.traffic import Emission, write_messages
 
 PHASES = ("joined", "batches", "churn", "full")
 _START_TIMEOUT_S = 30.0
-# Beside the phases themselves: joining and warming up a thousand clients of the slowest.
+# Beside the phases themselves: joining, warming up and catching up of a thousand clients of the slowest.
 _RUN_TIMEOUT_S = 180.0
 # Beside one socket for each client.
 _OTHER_FILES = 200
