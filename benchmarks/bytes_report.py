@@ -12,10 +12,12 @@ from benchmarks.report import say, table
 from benchmarks.traffic import PER_BATCH, Emission, in_batches
 from benchmarks.window_bytes import STOCK_FIGURES, WIDE_FIGURES, Audience, WireBytes, compute, geometric_mean
 
+# Of the same batches, or of single messages: the target can be read in both ways.
+BATCHED_TARGET = 0.65
 # What is divided by what, and what it may be at most.
 _RATIOS: Mapping[str, tuple[Callable[[WireBytes], float], Mapping[bool, float | None]]] = {
     "own 15 bits": (lambda one: one.own / one.stock, {False: None, True: None}),
-    "shared": (lambda one: one.shared / one.stock, {False: 0.75, True: 0.65}),
+    "shared": (lambda one: one.shared / one.stock, {False: 0.75, True: BATCHED_TARGET}),
     "own 15 bits, churn": (lambda one: one.own_churn / one.stock_churn, {False: None, True: None}),
     "shared, churn": (lambda one: one.shared_churn / one.stock_churn, {False: 0.85, True: None}),
 }
@@ -55,7 +57,7 @@ def write_bytes_report(
         lines += ["", f"### Computed: {title}", "", *_table(computed, batched)]
         if singles:
             mean = geometric_mean([one.shared / PER_BATCH / singles[name].stock for name, one in computed.items()])
-            lines.append(f"- shared, to uvicorn with single messages: {mean:.3f} per message")
+            lines.append(f"- shared, to uvicorn with single messages: {_judged(mean, BATCHED_TARGET)}")
         singles = computed
     return "\n".join(lines) + "\n"
 
@@ -76,5 +78,9 @@ def _table(computed: Mapping[str, WireBytes], batched: bool) -> list[str]:
     for title, (_, targets) in _RATIOS.items():
         target = targets[batched]
         if target is not None:
-            lines.append(f"- {title}: {means[title]:.3f}, target ≤ {target:g}: {say(means[title], target)}")
+            lines.append(f"- {title}: {_judged(means[title], target)}")
     return lines
+
+
+def _judged(ratio: float, target: float) -> str:
+    return f"{ratio:.3f}, target ≤ {target:g}: {say(ratio, target)}"

@@ -23,6 +23,7 @@ WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "stock": ("stock", {}),
     "own": ("recommended", {"deflate_shared": False}),
     "shared": ("off", {"deflate": True, "deflate_shared": True}),
+    "uncoalesced": ("recommended", {"coalesce_ms": 0}),
     "recommended": ("recommended", {}),
 }
 
@@ -64,6 +65,7 @@ _ABOUT_WAYS = {
     "stock": "the preset stock: 12 bits for each connection, our way out",
     "own": "15 bits for each connection",
     "shared": "one 15-bit window for all, and nothing else",
+    "uncoalesced": "the default, each message written by itself",
     "recommended": "the default",
 }
 
