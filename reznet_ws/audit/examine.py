@@ -31,6 +31,7 @@ from reznet_ws.audit.findings import (
     ProblemNote,
     Row,
     Sample,
+    SharedWindow,
     Totals,
     Verdict,
 )
@@ -39,9 +40,10 @@ from reznet_ws.audit.names import Names
 from reznet_ws.audit.repeats import find_repeats
 from reznet_ws.audit.replay import Count, key_of, replay
 from reznet_ws.audit.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
+from reznet_ws.audit.shared import share_window
 from reznet_ws.audit.spool import Kept, Spool
 from reznet_ws.audit.sweep import Searched, make_row, search
-from reznet_ws.audit.verdict import decide, judge
+from reznet_ws.audit.verdict import best_bytes_of, decide, judge, settle_window
 from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
 from reznet_ws.optimizer import PayloadOptimizer
 from reznet_ws.settings import Settings
@@ -107,6 +109,7 @@ def examine(
             alternatives=searched.alternatives,
             verdict=searched.verdict,
             cpu_s=clock() - began_s,
+            shared=searched.shared,
         )
 
 
@@ -184,6 +187,7 @@ class _Searched:
     field_map: FieldMap | None = None
     alternatives: tuple[Alternative, ...] = ()
     verdict: Verdict | None = None
+    shared: SharedWindow | None = None
 
 
 def _search(
@@ -217,17 +221,22 @@ def _search(
         for (label, settings), measured in zip(choices.items(), times, strict=True)
     }
     found.whole = tuple(rows.values())
+    if audience.source == "capture" and decided.best.deflate_shared:
+        best_bytes = rows["best"].wire_bytes
+        found.shared = share_window(spool, decided.best, best_bytes, count("shared window", replayed), clock)
+        decided = settle_window(decided, found.shared)
     found.field_map = propose(sample, reading.names)
     progress("other servers", 0, None)
     found.alternatives = compare(spool)
     payload_bytes = spool.all_payload_bytes(Direction.RECEIVED)
     pieces = (data for kept in spool.read_all(Direction.RECEIVED) for _, data in kept.frames)
     xz_bytes, zstd_bytes = compress_whole(pieces, payload_bytes, count("floor", payload_bytes))
-    found.floor = Floor(payload_bytes, xz_bytes, zstd_bytes, rows["best"].wire_bytes)
+    found.floor = Floor(payload_bytes, xz_bytes, zstd_bytes, best_bytes_of(decided, rows["best"], found.shared))
     found.verdict = judge(
         decided,
         rows,
         audience,
+        found.shared,
         show,
         connected_ms=_connected_ms(spool, reading),
         users=users,

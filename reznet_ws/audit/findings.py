@@ -274,6 +274,22 @@ class SentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedWindow:
+    """The recommended settings with one window for all connections, simulated on everything; rows are of one for each.
+
+    `own_bytes` with a window for each, `shared_bytes` with one for those who are sent the same. `deflate_us`: CPU in us
+    for each delivery with the shared one.
+    """
+
+    connections: int
+    deliveries: int
+    broadcasts: int
+    own_bytes: int
+    shared_bytes: int
+    deflate_us: float
+
+
+@dataclass(frozen=True, slots=True)
 class Saving:
     """What the recommendation saves against the stock server, at the capture's rate.
 
@@ -322,6 +338,7 @@ class Findings:
     `whole`: the presets (labels "off", "stock", "seed", "recommended") and the choices ("best", "stock clients",
     "fewest bytes"), on everything. `subsets`, `sweeps`, `front`, `shares` and `field_map` are of the sample; `front`
     holds the rows of subsets and sweeps that no other beats in bytes and (beyond noise) in CPU, fewest bytes first.
+    `shared`: only where the capture shows broadcasts to several connections, and not above 500 of them.
     What needs messages from the server over WebSocket is empty or None where there are none, and so is the verdict.
     """
 
@@ -344,3 +361,4 @@ class Findings:
     alternatives: tuple[Alternative, ...]
     verdict: Verdict | None
     cpu_s: float
+    shared: SharedWindow | None = None

@@ -93,7 +93,7 @@ def depart(encoded: Iterable[Encoded], settings: Settings) -> Iterator[Departure
         kept, message = item
         now_ms = max(now_ms, kept.time_ms or 0)
         for closes_ms, together in closing(batcher, now_ms):
-            yield from _by_namespace(together, closes_ms, settings)
+            yield from pack_together(together, closes_ms, settings)
         if message is None:
             yield Departure(kept.frames, [item], [0.0])
         elif not settings.batch:
@@ -101,12 +101,13 @@ def depart(encoded: Iterable[Encoded], settings: Settings) -> Iterator[Departure
         else:
             may_wait = kept.time_ms is not None and kept.ack_id is None and message.may_wait(settings)
             for batch in batcher.add((_RECEIVER,), (now_ms, item), now_ms, may_wait=may_wait):
-                yield from _by_namespace(batch.messages, now_ms, settings)
+                yield from pack_together(batch.messages, now_ms, settings)
     for closes_ms, together in closing(batcher, float("inf")):
-        yield from _by_namespace(together, closes_ms, settings)
+        yield from pack_together(together, closes_ms, settings)
 
 
-def _by_namespace(together: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Iterator[Departure]:
+def pack_together(together: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Iterator[Departure]:
+    """What left a batcher, in packets of one namespace each."""
     for _, run in itertools.groupby(together, key=lambda timed: timed[1].kept.namespace):
         yield _pack(list(run), now_ms, settings)
 

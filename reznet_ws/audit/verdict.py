@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from reznet_ws.audit.findings import Audience, Choice, Row, Saving, Verdict
-from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, RULE, choose, choose_batching
+from reznet_ws.audit.findings import Audience, Choice, Row, Saving, SharedWindow, Verdict
+from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, RULE, choose, choose_batching
 from reznet_ws.audit.sweep import Searched
 from reznet_ws.settings import Settings
 
@@ -19,7 +19,7 @@ _BYTES_PER_GB = 1e9
 # Shorter captures say nothing of a day.
 _LEAST_CONNECTED_MS = 1000
 # With fewer receivers for each message, one window for all of them is not worth its way out.
-_LEAST_AUDIENCE = 1.1
+LEAST_AUDIENCE = 1.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,10 +48,27 @@ def decide(searched: Searched, audience: Audience) -> Decided:
     return Decided(settings_of(best), best, settings_of(stock_clients), stock_clients, settings_of(fewest))
 
 
+def settle_window(decided: Decided, shared: SharedWindow | None) -> Decided:
+    """Give each connection its own window after all, where one for all of them costs bytes."""
+    if shared is None or shared.shared_bytes <= shared.own_bytes * (1 + NEAR_BYTES):
+        return decided
+    return dataclasses.replace(
+        decided,
+        best=decided.best.replace(deflate_shared=False),
+        stock_clients=decided.stock_clients.replace(deflate_shared=False),
+    )
+
+
+def best_bytes_of(decided: Decided, best: Row, shared: SharedWindow | None) -> int:
+    """What the recommended settings take."""
+    return shared.shared_bytes if shared is not None and decided.best.deflate_shared else best.wire_bytes
+
+
 def judge(
     decided: Decided,
     rows: dict[str, Row],
     audience: Audience,
+    shared: SharedWindow | None,
     show: Callable[[str], str],
     *,
     connected_ms: float | None,
@@ -62,13 +79,13 @@ def judge(
     best, stock = rows["best"], rows["stock"]
     return Verdict(
         RULE,
-        Choice(source_of(decided.best, show), best, _reasons(decided.best, best, rows, audience)),
+        Choice(source_of(decided.best, show), best, _reasons(decided.best, best, rows, audience, shared)),
         Choice(
             source_of(decided.stock_clients, show),
             rows["stock clients"],
-            _reasons(decided.stock_clients, rows["stock clients"], rows, audience),
+            _reasons(decided.stock_clients, rows["stock clients"], rows, audience, shared),
         ),
-        save(stock.wire_bytes, best.wire_bytes, connected_ms, users, price_per_gb),
+        save(stock.wire_bytes, best_bytes_of(decided, best, shared), connected_ms, users, price_per_gb),
     )
 
 
@@ -103,51 +120,62 @@ def source_of(settings: Settings, show: Callable[[str], str] = str) -> str:
 
 def _share(settings: Settings, audience: Audience) -> Settings:
     """One window for all where messages have several receivers, or where one connection cannot tell."""
-    has_company = audience.source != "capture" or audience.per_message >= _LEAST_AUDIENCE
+    has_company = audience.source != "capture" or audience.per_message >= LEAST_AUDIENCE
     return settings.replace(deflate_shared=settings.deflate and settings.deflate_takeover and has_company)
 
 
-def _reasons(settings: Settings, row: Row, rows: dict[str, Row], audience: Audience) -> tuple[str, ...]:
+def _reasons(
+    settings: Settings, row: Row, rows: dict[str, Row], audience: Audience, shared: SharedWindow | None
+) -> tuple[str, ...]:
     off, stock = rows["off"], rows["stock"]
     reasons = [
         f"It takes {_share_of(row, off)} of what no layer would, and {_share_of(row, stock)} of what a stock server "
-        "(uvicorn's default) takes."
+        "(uvicorn's default) takes.",
+        _window_reason(settings, audience, shared),
     ]
-    if not settings.deflate:
-        reasons.append("permessage-deflate is off: it takes off less than it costs on this traffic.")
-    elif not settings.deflate_shared:
+    if settings.abbreviate:
+        without = rows["stock clients"].wire_bytes
         reasons.append(
-            f"Each connection keeps a window of its own: a message goes to {audience.per_message:.2f} connections here."
-        )
-    elif audience.source == "capture":
-        reasons.append(
-            f"One window for all who are sent the same: a message goes to {audience.per_message:.1f} connections here, "
-            "so compressing once for all of them divides the CPU time by as much."
-        )
-    elif audience.source == "users":
-        reasons.append(
-            f"One window for all who are sent the same: the bytes are those of a window of one's own, and the CPU time "
-            f"is divided by {audience.per_message:.0f}, if all users are sent what this connection was."
-        )
-    else:
-        reasons.append(
-            "The bytes are those of a window of one's own; where a room's members are sent the same, one window serves "
-            "them all, and the CPU time for each is divided by their number."
+            f"Abbreviations and what else needs format 2 take off {1 - row.wire_bytes / without:.1%} behind deflate; "
+            "they reach clients with our helper only."
         )
     if settings.batch:
-        saved = 1 - row.frames / stock.frames
         reasons.append(
-            f"Batching saves {saved:.0%} of the frames for {row.delay_p95_ms or 0:.0f} ms at the 95th percentile; it "
-            "reaches clients of format 2 only. Take out of batch_events what must not wait."
+            f"Batching saves {1 - row.frames / stock.frames:.0%} of the frames for {row.delay_p95_ms or 0:.0f} ms at "
+            "the 95th percentile; it reaches clients with our helper only. Take out of batch_events what must not wait."
+        )
+    if row.format == 1 and row.wire_bytes == rows["best"].wire_bytes:
+        reasons.append(
+            f"No client has to change: abbreviations and gzip gain less than {NEAR_BYTES:.0%} behind deflate, and "
+            f"batching does not save {LEAST_FRAMES_SAVED:.0%} of the frames within its bounds, or no clock tells."
         )
     elif row.format == 1:
-        reasons.append(
-            f"No client has to change: abbreviations and gzip gain too little behind deflate, and batching does not "
-            f"save {LEAST_FRAMES_SAVED:.0%} of the frames within its bounds, or the capture has no clock to tell."
-            if row == rows["best"] or row.wire_bytes == rows["best"].wire_bytes
-            else "No client has to change."
-        )
+        reasons.append("No client has to change.")
     return tuple(reasons)
+
+
+def _window_reason(settings: Settings, audience: Audience, shared: SharedWindow | None) -> str:
+    if not settings.deflate:
+        return "permessage-deflate is off: it takes off less than it costs on this traffic."
+    if not settings.deflate_takeover:
+        return "Each message is compressed by itself: what came before helps little on this traffic."
+    count = f"a message goes to {audience.per_message:.2f} connections here"
+    if shared is not None:
+        figures = f"{shared.shared_bytes:,} bytes with one window for all, {shared.own_bytes:,} with one for each"
+        return f"{figures}; {count}."
+    if not settings.deflate_shared:
+        return f"Each connection keeps a window of its own: {count}."
+    if audience.source == "capture":
+        return (
+            f"One window for all who are sent the same: {count}, and compressing once divides the CPU time by as much."
+        )
+    own = "the bytes are those of a window of one's own, and the CPU time is divided by"
+    if audience.source == "users":
+        return (
+            f"One window for all who are sent the same: {own} {audience.per_message:.0f}, if all users are sent what "
+            "this connection was."
+        )
+    return f"One window for all who are sent the same, if any are: {own} their number."
 
 
 def _share_of(row: Row, other: Row) -> str:

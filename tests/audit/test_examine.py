@@ -243,6 +243,20 @@ def test_several_connections_that_are_sent_the_same_share() -> None:
     best = next(row for row in findings.whole if row.label == "best")
     assert best.shared_cpu_us < best.cpu_us
     assert best.shared_memory_bytes == best.memory_bytes / 5
+    assert findings.shared is not None
+    assert (findings.shared.connections, findings.shared.deliveries, findings.shared.broadcasts) == (5, 300, 60)
+    assert findings.verdict is not None
+    assert findings.verdict.saving.best_bytes == findings.shared.shared_bytes
+    assert "deflate_shared=False" not in findings.verdict.best.source
+
+
+def test_connections_that_are_sent_different_things_do_not_share() -> None:
+    items = [event(at % 5, "x", {"text": "some words", "at": at}, time_ms=float(at)) for at in range(100)]
+    findings = examine(items)
+    assert findings.audience.per_message == 1
+    assert findings.shared is None
+    assert findings.verdict is not None
+    assert "deflate_shared=False" in findings.verdict.best.source
 
 
 def test_progress_is_told_and_never_more_than_there_is() -> None:
