@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reznet_ws.audit.alternatives import compare
@@ -43,7 +43,7 @@ from reznet_ws.audit.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, com
 from reznet_ws.audit.shared import share_window
 from reznet_ws.audit.spool import Kept, Spool
 from reznet_ws.audit.sweep import Searched, make_row, search
-from reznet_ws.audit.verdict import best_bytes_of, decide, judge, settle_window
+from reznet_ws.audit.verdict import best_bytes_of, decide, judge, settle_window, shortlist
 from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
 from reznet_ws.optimizer import PayloadOptimizer
 from reznet_ws.settings import Settings
@@ -206,24 +206,29 @@ def _search(
     show, count = reading.show, _counting(progress)
     bench = Bench(sample, clock)
     found.search = search(bench, audience, show, count("settings", None))
-    decided = decide(found.search, audience)
-    choices = Settings.presets() | {
-        "best": decided.best,
-        "stock clients": decided.stock_clients,
-        "fewest bytes": decided.fewest,
-    }
+    finalists = shortlist(found.search, audience)
+    choices = Settings.presets() | finalists
     times = bench.measure(choices.values())
-    replayed = spool.count_all(Direction.RECEIVED)
     different = len({key_of(settings) for settings in choices.values()})
-    found.counts = replay(spool, choices, count("replay", replayed * different))
+    counts = replay(spool, choices, count("replay", spool.count_all(Direction.RECEIVED) * different))
     rows = {
-        label: make_row(label, settings, found.counts[label], measured, audience, show)
+        label: make_row(label, settings, counts[label], measured, audience, show)
         for (label, settings), measured in zip(choices.items(), times, strict=True)
     }
+    decided = decide(finalists, [rows[label] for label in finalists])
+    chosen = {
+        "best": decided.best_row,
+        "stock clients": decided.stock_clients_row,
+        "fewest bytes": decided.fewest_row,
+    }
+    found.counts = {"off": counts["off"], "stock": counts["stock"], "best": counts[decided.best_row.label]}
+    rows = {label: rows[label] for label in Settings.presets()}
+    rows |= {label: replace(row, label=label) for label, row in chosen.items()}
     found.whole = tuple(rows.values())
     if audience.source == "capture" and decided.best.deflate_shared:
         best_bytes = rows["best"].wire_bytes
-        found.shared = share_window(spool, decided.best, best_bytes, count("shared window", replayed), clock)
+        progress_of_window = count("shared window", spool.count_all(Direction.RECEIVED))
+        found.shared = share_window(spool, decided.best, best_bytes, progress_of_window, clock)
         decided = settle_window(decided, found.shared)
     found.field_map = propose(sample, reading.names)
     progress("other servers", 0, None)

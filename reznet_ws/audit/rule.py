@@ -13,6 +13,8 @@ NEAR_BYTES = 0.02
 # Measured once, on a machine that does other things too, CPU times differ by as much from run to run.
 NEAR_CPU = 0.15
 NEAR_MEMORY = 0.25
+# One window for all divides CPU time and memory by those who share it; coming and going costs it bytes.
+NEAR_SHARED = 0.10
 # Batching must save as many frames: each costs a write, and in stock python-socketio a task and a queue's item as well.
 LEAST_FRAMES_SAVED = 0.2
 NEAR_FRAMES = 0.10
@@ -22,7 +24,8 @@ MOST_DELAY_P95_MS = 50.0
 RULE = (
     f"Of all choices within {NEAR_BYTES:.0%} of the fewest bytes those within {NEAR_CPU:.0%} of the least CPU, of "
     f"these those within {NEAR_MEMORY:.0%} of the least memory, of these the one that changes least of the defaults. "
-    f"gzip only where it takes off {NEAR_BYTES:.0%} behind the same deflate; utf8 unless it costs as much. "
+    f"Abbreviation and gzip, which clients must decode, only where each takes off {NEAR_BYTES:.0%} of the fewest "
+    f"bytes without it; utf8 unless it costs as much. One window for all unless it costs {NEAR_SHARED:.0%} more bytes. "
     f"Batching only where it saves {LEAST_FRAMES_SAVED:.0%} of the frames, costs no bytes, and lets 95 % of the "
     f"messages wait no longer than {MOST_DELAY_P95_MS:.0f} ms; of several within {NEAR_FRAMES:.0%} of the fewest "
     "frames that with the least delay."
@@ -31,7 +34,7 @@ RULE = (
 
 def choose(rows: Sequence[Row]) -> Row:
     """The choice among rows without batching. Raises: ValueError where there is none."""
-    allowed = [row for row in rows if ("gzip" not in row.layers or _gzip_pays(row, rows)) and _keeps_utf8(row, rows)]
+    allowed = [row for row in rows if _is_allowed(row, rows)]
     near = _near(allowed, lambda row: row.wire_bytes, NEAR_BYTES)
     near = _near(near, lambda row: row.shared_cpu_us, NEAR_CPU)
     near = _near(near, lambda row: row.shared_memory_bytes, NEAR_MEMORY)
@@ -60,16 +63,21 @@ def _near(rows: Sequence[Row], cost: Callable[[Row], float], tolerance: float) -
     return [row for row in rows if cost(row) <= least * (1 + tolerance)]
 
 
-def _gzip_pays(row: Row, rows: Sequence[Row]) -> bool:
-    """Against the best of those that have the same layers but for gzip."""
-    others = tuple(layer for layer in row.layers if layer != "gzip")
-    same = [other.wire_bytes for other in rows if other.layers == others]
-    return bool(same) and row.wire_bytes <= min(same) * (1 - NEAR_BYTES)
+def _is_allowed(row: Row, rows: Sequence[Row]) -> bool:
+    return _pays(row, "abbreviate", rows) and _pays(row, "gzip", rows) and _keeps_utf8(row, rows)
+
+
+def _pays(row: Row, layer: str, rows: Sequence[Row]) -> bool:
+    """Whether a layer takes off enough, against the best of those without it, if there are any."""
+    if layer not in row.layers:
+        return True
+    without = [other.wire_bytes for other in rows if layer not in other.layers]
+    return not without or row.wire_bytes <= min(without) * (1 - NEAR_BYTES)
 
 
 def _keeps_utf8(row: Row, rows: Sequence[Row]) -> bool:
     """Or leaves it out for a reason: every client reads it, and what it costs of the CPU is noise on most traffic."""
     if "utf8" in row.layers:
         return True
-    same = [other.wire_bytes for other in rows if set(other.layers) == {*row.layers, "utf8"}]
+    same = [other.wire_bytes for other in rows if {*other.layers} == {*row.layers, "utf8"}]
     return not same or row.wire_bytes <= min(same) * (1 - NEAR_BYTES)

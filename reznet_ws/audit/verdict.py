@@ -7,10 +7,10 @@ Never: recommends what was not computed on this capture.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from reznet_ws.audit.findings import Audience, Choice, Row, Saving, SharedWindow, Verdict
-from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, RULE, choose, choose_batching
+from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, NEAR_SHARED, RULE, choose, choose_batching
 from reznet_ws.audit.sweep import Searched
 from reznet_ws.settings import Settings
 
@@ -22,35 +22,59 @@ _LEAST_CONNECTED_MS = 1000
 LEAST_AUDIENCE = 1.1
 
 
+# The figures that a sample of short histories may choose too small.
+_WHOLE_WINDOW = {name: getattr(Settings(), name) for name in ("deflate_window_bits", "deflate_mem_level")}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decided:
-    """The settings that were chosen on the sample, each with its row there."""
+    """The settings that were chosen, and their rows; the three may be the same."""
 
     best: Settings
     best_row: Row
     stock_clients: Settings
     stock_clients_row: Row
     fewest: Settings
+    fewest_row: Row
 
 
-def decide(searched: Searched, audience: Audience) -> Decided:
-    """Choose by the rule."""
+def shortlist(searched: Searched, audience: Audience) -> dict[str, Settings]:
+    """What the rule takes from the sample, to be chosen from again on everything."""
     rows = searched.rows
     unbatched = [row for row in rows if "batch" not in row.layers]
+    format_1 = [row for row in rows if row.format == 1]
+    chosen = [choose(unbatched), choose(format_1), _fewest(rows), _fewest(unbatched), _fewest(format_1)]
+    finalists = {row.label: searched.settings[row.label] for row in chosen}
+    for label, settings in list(finalists.items()):
+        if settings.deflate:
+            finalists[f"{label}; whole window"] = settings.replace(**_WHOLE_WINDOW)
+    batched = choose_batching(chosen[0], rows)
+    if batched is not None:
+        figures = {
+            field.name: getattr(searched.settings[batched.label], field.name)
+            for field in dataclasses.fields(Settings)
+            if field.name.startswith("batch")
+        }
+        finalists |= {f"{label}; batched": settings.replace(**figures) for label, settings in finalists.items()}
+    return {label: _share(settings, audience) for label, settings in finalists.items()}
+
+
+def decide(finalists: dict[str, Settings], rows: Sequence[Row]) -> Decided:
+    """Choose by the rule; the rows are the finalists', by label."""
+    unbatched = [row for row in rows if "batch" not in row.layers]
     best = choose(unbatched)
-    best = choose_batching(best, rows) or best
+    same = {"batch", *best.layers}
+    best = choose_batching(best, [row for row in rows if {*row.layers} == same]) or best
     stock_clients = choose([row for row in rows if row.format == 1])
-    fewest = min(rows, key=lambda row: (row.wire_bytes, len(row.layers), row.shared_cpu_us, row.label))
-
-    def settings_of(row: Row) -> Settings:
-        return _share(searched.settings[row.label], audience)
-
-    return Decided(settings_of(best), best, settings_of(stock_clients), stock_clients, settings_of(fewest))
+    fewest = _fewest(rows)
+    return Decided(
+        finalists[best.label], best, finalists[stock_clients.label], stock_clients, finalists[fewest.label], fewest
+    )
 
 
 def settle_window(decided: Decided, shared: SharedWindow | None) -> Decided:
     """Give each connection its own window after all, where one for all of them costs bytes."""
-    if shared is None or shared.shared_bytes <= shared.own_bytes * (1 + NEAR_BYTES):
+    if shared is None or shared.shared_bytes <= shared.own_bytes * (1 + NEAR_SHARED):
         return decided
     return dataclasses.replace(
         decided,
@@ -118,6 +142,10 @@ def source_of(settings: Settings, show: Callable[[str], str] = str) -> str:
     return f"Settings({', '.join(arguments)})"
 
 
+def _fewest(rows: Sequence[Row]) -> Row:
+    return min(rows, key=lambda row: (row.wire_bytes, len(row.layers), row.shared_cpu_us, row.label))
+
+
 def _share(settings: Settings, audience: Audience) -> Settings:
     """One window for all where messages have several receivers, or where one connection cannot tell."""
     has_company = audience.source != "capture" or audience.per_message >= LEAST_AUDIENCE
@@ -133,7 +161,7 @@ def _reasons(
         "(uvicorn's default) takes.",
         _window_reason(settings, audience, shared),
     ]
-    if settings.abbreviate:
+    if settings.abbreviate or settings.gzip:
         without = rows["stock clients"].wire_bytes
         reasons.append(
             f"Abbreviations and what else needs format 2 take off {1 - row.wire_bytes / without:.1%} behind deflate; "

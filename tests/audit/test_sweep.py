@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from reznet_ws.audit.audience import Deliveries
 from reznet_ws.audit.bench import Bench, take_sample
 from reznet_ws.audit.capture import Direction
-from reznet_ws.audit.findings import Audience, Row
+from reznet_ws.audit.findings import Audience, Row, SharedWindow
 from reznet_ws.audit.spool import Kept, Spool
-from reznet_ws.audit.sweep import Searched, essential, find_batch_events, search
-from reznet_ws.audit.verdict import decide, save, source_of
+from reznet_ws.audit.sweep import Searched, essential, find_batch_events, make_row, search
+from reznet_ws.audit.verdict import Decided, decide, save, settle_window, shortlist, source_of
 from reznet_ws.lab.ablation import LAYERS, ablate, record
 from reznet_ws.lab.memory import deflater_bytes
 from reznet_ws.settings import Settings
@@ -35,6 +35,17 @@ def kept_of(count: int = 150, mix: str = "unicode") -> list[Kept]:
 def ticking() -> Iterator[float]:
     """A clock by which every step takes as long."""
     return itertools.count(0, 0.001).__next__  # type: ignore[return-value]
+
+
+def decided_on(messages: list[Kept], audience: Audience = _ONE) -> Decided:
+    """As the audit decides where the sample is everything."""
+    bench = Bench([messages], ticking())  # type: ignore[arg-type]
+    finalists = shortlist(search(bench, audience, str), audience)
+    rows = [
+        make_row(label, settings, measured, measured, audience, str)
+        for (label, settings), measured in zip(finalists.items(), bench.measure(finalists.values()), strict=True)
+    ]
+    return decide(finalists, rows)
 
 
 def searched(messages: list[Kept], audience: Audience = _ONE) -> Searched:
@@ -257,15 +268,37 @@ def test_figures_of_what_is_off_are_no_change(settings: Settings) -> None:
     assert all(getattr(trimmed, layer) == getattr(settings, layer) for layer in LAYERS)
 
 
-def test_stock_clients_are_asked_for_nothing(found: Searched) -> None:
-    decided = decide(found, _ONE)
+def test_stock_clients_are_asked_for_nothing_and_the_best_is_near_the_fewest_bytes(found: Searched) -> None:
+    decided = decided_on(kept_of())
     settings = decided.stock_clients
     assert (settings.abbreviate, settings.gzip, settings.batch) == (False, False, False)
-    fewest = min(found.rows, key=lambda row: row.wire_bytes)
-    assert decided.best_row.wire_bytes <= 1.02 * min(
-        row.wire_bytes for row in found.rows if "batch" not in row.layers and "gzip" not in row.layers
+    assert decided.stock_clients_row.format == 1
+    fewest = min(row.wire_bytes for row in found.rows if row.format == 1)
+    assert decided.stock_clients_row.wire_bytes <= 1.02 * fewest
+    assert decided.best_row.wire_bytes <= decided.stock_clients_row.wire_bytes
+    assert decided.fewest_row.wire_bytes == min(row.wire_bytes for row in found.rows)
+
+
+def test_a_window_that_is_too_small_for_everything_is_not_chosen() -> None:
+    """The sample's histories are short; the whole window is on the shortlist, and everything decides."""
+    small, whole = (
+        Settings(batch=False, abbreviate=False, deflate_window_bits=12),
+        Settings(batch=False, abbreviate=False),
     )
-    assert found.settings[fewest.label].replace(deflate_shared=True) == decided.fewest.replace(deflate_shared=True)
+    bench = Bench([kept_of(400)], ticking())  # type: ignore[arg-type]
+    rows = [
+        make_row(label, settings, measured, measured, _ONE, str)
+        for (label, settings), measured in zip(
+            {"small": small, "whole": whole}.items(), bench.measure([small, whole]), strict=True
+        )
+    ]
+    assert decide({"small": small, "whole": whole}, rows).best == whole
+    short = search(Bench([kept_of(5)], ticking()), _ONE, str)  # type: ignore[arg-type]
+    assert any(
+        (settings.deflate_window_bits, settings.deflate_mem_level) == (15, 6)
+        for label, settings in shortlist(short, _ONE).items()
+        if label.endswith("; whole window")
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,18 +311,26 @@ def test_stock_clients_are_asked_for_nothing(found: Searched) -> None:
     ],
 )
 def test_a_window_is_shared_where_messages_are(found: Searched, audience: Audience, shares: bool) -> None:
-    assert decide(found, audience).best.deflate_shared is shares
+    finalists = shortlist(found, audience).values()
+    assert {settings.deflate_shared for settings in finalists if settings.deflate_takeover} == {shares}
+
+
+@pytest.mark.parametrize(("shared_bytes", "shares"), [(900, True), (1099, True), (1101, False)])
+def test_a_window_is_not_shared_where_that_costs_too_much(shared_bytes: int, shares: bool) -> None:
+    decided = settle_window(decided_on(kept_of(30)), SharedWindow(5, 100, 20, 1000, shared_bytes, 1.0))
+    assert decided.best.deflate_shared is shares
+    assert decided.stock_clients.deflate_shared is shares
 
 
 def test_batching_is_recommended_where_it_saves_frames() -> None:
     messages = [Kept(2.0 * at, "tick", ("42",), ({"status": "thinking", "at": at},)) for at in range(400)]
-    decided = decide(searched(messages), _ONE)
+    decided = decided_on(messages)
     assert decided.best.batch
     assert decided.best.batch_events == {"tick"}
     assert decided.best_row.delay_p95_ms is not None
     assert decided.best_row.delay_p95_ms <= 50
     without_clock = [kept._replace(time_ms=None) for kept in messages]
-    assert not decide(searched(without_clock), _ONE).best.batch
+    assert not decided_on(without_clock).best.batch
 
 
 def test_a_day_at_the_rate_of_the_capture() -> None:
