@@ -55,7 +55,7 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--servers", nargs="+", choices=CONTESTANTS, metavar="NAME", help=f"of {', '.join(CONTESTANTS)}")
     run.add_argument("--clients", nargs="+", type=int, metavar="N", help="(default: 100 300 1000)")
     run.add_argument("--rounds", type=int, help="(default: 3)")
-    run.add_argument("--seconds", type=float, help="of one phase (default: 4)")
+    run.add_argument("--seconds", type=float, help="of one phase (default: 3)")
     run.add_argument("--rate", dest="rate_per_s", type=float, help="messages a second, at most (default: 20)")
     run.add_argument("--churn", dest="churn_share", type=float, help="share replaced every second (default: 0.01)")
     run.add_argument("--phases", nargs="+", choices=PHASES, help="(default: all)")

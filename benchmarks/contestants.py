@@ -65,7 +65,7 @@ _ABOUT_WAYS = {
     "stock": "the preset stock: 12 bits for each connection, our way out",
     "own": "15 bits for each connection",
     "shared": "one 15-bit window for all, and nothing else",
-    "uncoalesced": "the default, each message written by itself",
+    "uncoalesced": "the default with coalesce_ms=0",
     "recommended": "the default",
 }
 

@@ -45,7 +45,7 @@ class Plan:
 
     clients: tuple[int, ...] = (100, 300, 1000)
     rounds: int = 3
-    seconds: float = 4.0
+    seconds: float = 3.0
     rate_per_s: float = 20.0
     most_deliveries_per_s: float = 5000.0
     churn_share: float = 0.01
