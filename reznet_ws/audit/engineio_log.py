@@ -48,10 +48,18 @@ _PYTHON_ATTEMPT = re.compile(r"Attempting (?:polling|WebSocket) connection to (\
 _PYTHON_ACCEPTED = re.compile(r"(Polling|WebSocket) connection accepted with (\{.*\})\Z")
 _BINARY = "<binary>"
 
-_NODE = re.compile(
-    r"(?:^|\s)(engine|engine:(?:ws|polling|socket)|engine\.io-client:(?:socket|polling|polling-xhr)|"
-    r"socket\.io-client:manager|socket\.io-parser) (?=\S)"
-)
+_NODE = re.compile(r"(?:^|\s)((?:engine|socket\.io)(?:[.:-][a-z.:-]+)?) (?=\S)")
+# Of the lines with such a namespace, those that only these libraries write.
+_NODE_NAMESPACES = {
+    "engine:ws",
+    "engine:polling",
+    "engine:socket",
+    "engine.io-client:socket",
+    "engine.io-client:polling",
+    "engine.io-client:polling-xhr",
+    "socket.io-client:manager",
+    "socket.io-parser",
+}
 _NODE_SINCE = re.compile(r" \+([0-9]{1,12})(ms|s|m|h|d)\Z")
 _MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NODE_REQUEST = re.compile(r'handling "[A-Z]+" http request "(\S+)"')
@@ -63,8 +71,6 @@ _NODE_ENCODED = re.compile(r"encoded (?=\{)")
 # How engine.io 3 logs the packets that it sends with the open packet.
 _NODE_INITIAL = re.compile(r"\[ '(.*)' \]\Z")
 _REVISION = re.compile(r"[?&]EIO=([34])(?:&|\Z)")
-_WEBSOCKET_ONLY = re.compile(r"[?&]transport=websocket(?:&|\Z)")
-_SESSION = re.compile(r"[?&]sid=")
 
 
 @dataclass(slots=True)
@@ -89,6 +95,7 @@ class _NodeLog:
     # Whether the packets that a server sends are logged by its sockets, and not only by their transports.
     has_sockets: bool = False
     handshakes: int = 0
+    is_requested: bool = False
     clock_ms: float = 0
     clocks_ms: dict[str, float] = field(default_factory=dict)
 
@@ -101,7 +108,9 @@ def read_engineio_log(source: Source) -> Iterator[Item]:
 def is_log_line(content: bytes) -> bool:
     """Whether a line is one that such logs have."""
     text = _plain(content[:4096])
-    return bool(_PYTHON.search(text) or _PYTHON_ATTEMPT.search(text) or _NODE.search(text[:_PREFIX_CHARACTERS]))
+    said = _NODE.search(text[:_PREFIX_CHARACTERS])
+    is_nodes = said is not None and (said[1] in _NODE_NAMESPACES or _NODE_REQUEST.match(text, said.end()) is not None)
+    return is_nodes or bool(_PYTHON.search(text) or _PYTHON_ATTEMPT.search(text))
 
 
 class _Log:
@@ -239,7 +248,10 @@ class _Log:
         if namespace == "engine":
             if request := _NODE_REQUEST.match(message):
                 self._node_address(request[1])
-            node.handshakes += message.startswith("handshaking client ")
+            elif message.startswith("handshaking client "):
+                # A WebSocket that is opened at once is no request that would be logged.
+                node.transport = Transport.POLLING if node.is_requested else Transport.WEBSOCKET
+                node.handshakes, node.is_requested = node.handshakes + 1, False
         elif namespace in ("engine:ws", "engine:polling"):
             if transfer := _NODE_TRANSFER.match(message):
                 is_received = transfer[1] == "received"
@@ -269,8 +281,7 @@ class _Log:
             node.engineio = int(revision[1])
         if revision or not node.url:
             node.url = url
-        if not node.is_client and _WEBSOCKET_ONLY.search(url) and not _SESSION.search(url):
-            node.transport = Transport.WEBSOCKET
+        node.is_requested = True
 
     def _node_client(self, message: str, at_ms: float | None) -> Iterator[Item]:
         if message.startswith("setting transport "):

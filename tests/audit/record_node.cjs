@@ -11,6 +11,7 @@
 const { createRequire } = require("module");
 const { spawn } = require("child_process");
 const fs = require("fs");
+const net = require("net");
 const path = require("path");
 
 const load = createRequire(path.join(process.cwd(), "package.json"));
@@ -84,13 +85,23 @@ async function logs() {
     for (const transport of ["upgrade", "websocket", "polling"]) {
       const port = String(20000 + Math.floor(Math.random() * 20000));
       const server = start("server", version, port, transport);
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await listening(Number(port));
       const client = start("client", version, port, transport);
       for (const [role, process] of [["server", server], ["client", client]]) {
         const text = (await process).replaceAll(`:${port}`, ":3000").replaceAll(` ${port}`, " 3000");
         fs.writeFileSync(path.join(folder, `revision-${revision}-${role}-${transport}.log`), text);
       }
     }
+  }
+}
+
+async function listening(port) {
+  for (;;) {
+    const isOpen = await new Promise((resolve) => {
+      const socket = net.connect(port, "localhost", () => resolve(socket.end() && true)).on("error", () => resolve(false));
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
