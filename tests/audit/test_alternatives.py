@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import subprocess
 import threading
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import socketio
 from aiohttp import web
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.uri import parse_uri
 
+import reznet_ws
 from reznet_ws.audit.alternatives import OPTIONS, Deflate, Stream, compare
 from reznet_ws.audit.capture import Direction
 from reznet_ws.audit.findings import Alternative
@@ -19,6 +27,7 @@ from reznet_ws.audit.sent import compress_sent
 from reznet_ws.audit.spool import Kept, Spool
 from reznet_ws.lab.ablation import record
 from reznet_ws.lab.course import Listener, StockServer, events_of
+from reznet_ws.lab.frames import split_frames
 
 _COUNT = 120
 
@@ -127,6 +136,60 @@ def test_aiohttp_is_computed_as_it_is() -> None:
         server.close()
     with captured(witness.everything) as spool:
         assert of(compare(spool), "aiohttp").wire_bytes == witness.wire_bytes
+
+
+_JS = Path(reznet_ws.__file__).parent / "js"
+_WS_SERVER = """
+const { WebSocketServer } = require("ws");
+const [options, texts] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: options });
+server.on("listening", () => console.log(server.address().port));
+server.on("connection", (socket) => texts.forEach((text) => socket.send(text)));
+"""
+
+
+def _bytes_from_ws(options: Any, texts: list[str]) -> int:
+    """What Node's `ws` sends to a client that offers what browsers do."""
+    with subprocess.Popen(["node", "-e", _WS_SERVER], cwd=_JS, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as node:
+        assert node.stdin is not None
+        assert node.stdout is not None
+        try:
+            node.stdin.write(json.dumps([options, texts]).encode())
+            node.stdin.close()
+            address = parse_uri(f"ws://127.0.0.1:{int(node.stdout.readline())}/")
+            protocol = ClientProtocol(address, extensions=[ClientPerMessageDeflateFactory(client_max_window_bits=True)])
+            protocol.send_request(protocol.connect())
+            with socket.create_connection((address.host, address.port), 20) as connection:
+                for data in protocol.data_to_send():
+                    connection.sendall(data)
+                received = b""
+                while len(split_frames(received.partition(b"\r\n\r\n")[2])) < len(texts):
+                    received += connection.recv(1 << 20)
+            return len(received.partition(b"\r\n\r\n")[2])
+        finally:
+            node.kill()
+
+
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [
+        ("perMessageDeflate: false", False),
+        ("perMessageDeflate: true", True),
+        (
+            "perMessageDeflate: { serverMaxWindowBits: 12, zlibDeflateOptions: { memLevel: 5 } }",
+            {"serverMaxWindowBits": 12, "zlibDeflateOptions": {"memLevel": 5}},
+        ),
+        (
+            "perMessageDeflate: { serverNoContextTakeover: true, threshold: 1024 }",
+            {"serverNoContextTakeover": True, "threshold": 1024},
+        ),
+    ],
+)
+def test_node_is_computed_but_for_its_own_zlib(setting: str, options: Any) -> None:
+    texts = [f"42{json.dumps([message.event, message.data])}" for message in record(400, mix="unicode")]
+    with captured([text.encode() for text in texts]) as spool:
+        computed = of(compare(spool), "Node's ws", setting=setting).wire_bytes
+    assert abs(computed / _bytes_from_ws(options, texts) - 1) < 0.01
 
 
 def test_the_threshold_counts_without_takeover_only() -> None:
