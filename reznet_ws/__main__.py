@@ -1,7 +1,7 @@
-"""The command line: `python -m reznet_ws serve` and `load`.
+"""The command line: `python -m reznet_ws serve`, `load` and `audit`.
 
 In: arguments. Out: a running server whose address is printed and which Ctrl-C ends with status 0; or a load test's
-table, with status 1 where a requirement is not met.
+table, with status 1 where a requirement is not met; or what an audit of captured traffic found.
 Never: listens on anything but loopback unless told to.
 """
 
@@ -14,7 +14,8 @@ import dataclasses
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_load(commands)
+    _add_audit(commands)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -133,8 +135,9 @@ def _add_load(commands: Any) -> None:
 
 def _load(args: argparse.Namespace) -> int:
     # Imported here, since a server needs no lab.
-    from reznet_ws.lab.load import Load, interleave
-    from reznet_ws.lab.report import is_met, load_report
+    with _extra_lab():
+        from reznet_ws.lab.load import Load, interleave
+        from reznet_ws.lab.report import is_met, load_report
 
     if args.rounds < 1 or args.duration <= 0:
         raise ValueError("--rounds must be at least 1 and --duration above 0")
@@ -147,6 +150,60 @@ def _load(args: argparse.Namespace) -> int:
         print(f"{done}/{of} {run.preset}: {run.bytes_per_delivery:.1f} bytes a delivery", file=sys.stderr, flush=True)
     print(load_report(runs, load))
     return 0 if is_met(runs, args.presets[-1]) else 1
+
+
+def _add_audit(commands: Any) -> None:
+    audit = commands.add_parser(
+        "audit",
+        help="say what the layers would save for captured traffic (needs the extra `lab`)",
+        description="Read captured Socket.IO traffic, replay it through every layer, and say what to set. "
+        "Status 2 where nothing could be read.",
+    )
+    audit.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="a HAR file (browser: Network, Export HAR), a debug log of engine.io or socket.io, or JSON Lines of "
+        '{"event", "data", "ts_ms", "dir": "in" or "out"}; several are one capture',
+    )
+    audit.add_argument("--out", type=Path, metavar="DIR", help="write report.html, report.png and report.json there")
+    audit.add_argument("--anonymous", action="store_true", help="show names, addresses and files as hashes")
+    audit.add_argument("--users", type=int, metavar="N", help="how many connections get what one of these gets")
+    audit.add_argument("--price-per-gb", type=float, metavar="P", help="of traffic, in any currency")
+    audit.add_argument("--summary", action="store_true", help="audit each file by itself, and print a row for each")
+    audit.set_defaults(run=_audit)
+
+
+def _audit(args: argparse.Namespace) -> int:
+    with _extra_lab():
+        from reznet_ws.audit.command import report_on, summarise
+
+    if args.summary and args.out is not None:
+        raise ValueError("--summary writes no report; leave out --out")
+    options = {"users": args.users, "price_per_gb": args.price_per_gb, "anonymous": args.anonymous}
+    try:
+        if args.summary:
+            answer = summarise(args.files, sys.stderr, **options)
+        else:
+            answer = report_on(args.files, args.out, sys.stderr, **options)
+    except KeyboardInterrupt:
+        return 130  # as a shell has it
+    for text, stream in ((answer.out, sys.stdout), (answer.err, sys.stderr)):
+        if text:
+            # Names may have characters that the terminal's encoding lacks.
+            encoding = stream.encoding or "utf-8"
+            print(text.encode(encoding, "replace").decode(encoding), file=stream)
+    return answer.status
+
+
+@contextlib.contextmanager
+def _extra_lab() -> Iterator[None]:
+    """Says what to install where a library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error}; this needs the extra: pip install 'reznet-ws[lab]'") from error
 
 
 def _setting(text: str) -> tuple[str, Any]:

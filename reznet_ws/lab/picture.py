@@ -1,6 +1,6 @@
-"""A picture of the charts, for where no kernel runs: a saved notebook, GitHub, nbconvert.
+"""A picture of the charts, for where no kernel runs: a saved notebook, GitHub, nbconvert, a report.
 
-In: the dashboard's figure and the requirements. Out: PNG bytes, or None where no Chromium draws them.
+In: the dashboard's figure and the requirements, or any figure. Out: PNG bytes, or None where no Chromium draws them.
 Never: raises, or waits longer than `TIMEOUT_S`.
 """
 
@@ -28,9 +28,14 @@ _log = logging.getLogger(__name__)
 
 def draw_picture(figure: Any, requirements: Sequence[Requirement]) -> bytes | None:
     """The charts, with the scoreboard in one line above them."""
+    return render(_with_scoreboard(figure, requirements))
+
+
+def render(figure: Any) -> bytes | None:
+    """Any figure as PNG; None where no browser draws it in time."""
     made: list[bytes] = []
     # A browser that hangs must not hang the notebook.
-    thread = threading.Thread(target=_draw, args=(_with_scoreboard(figure, requirements), made), daemon=True)
+    thread = threading.Thread(target=_draw, args=(figure, made), daemon=True)
     thread.start()
     thread.join(TIMEOUT_S)
     return made[0] if made else None
@@ -40,7 +45,7 @@ def _draw(figure: Any, made: list[bytes]) -> None:
     try:
         made.append(figure.to_image("png", scale=_SCALE))
     except Exception as error:
-        _log.info("no picture of the dashboard: %s", error)
+        _log.info("no picture: %s", error)
 
 
 def _with_scoreboard(figure: Any, requirements: Sequence[Requirement]) -> Any:
