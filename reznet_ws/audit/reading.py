@@ -18,7 +18,9 @@ from reznet_ws.audit.source import CHUNK_BYTES, Capture, Source
 
 # A file that is broken all over says so as often as this.
 MAX_PROBLEMS = 100
-_FIRST_LINES = 2_000
+# A bar that moves 800 times over 200 MB.
+_PROGRESS_BYTES = 2**18
+_FIRST_LINES = 20_000
 _JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 Reader = Callable[[Source], Iterator[Item]]
@@ -52,10 +54,12 @@ class _Progress:
         self._on_progress = on_progress
         self._finished = 0
         self._read = 0.0
+        self._told = 0.0
 
     def add(self, count: float) -> None:
         self._read += count
-        self._tell()
+        if self._read - self._told >= _PROGRESS_BYTES:
+            self._tell()
 
     def finish(self, path: Path) -> None:
         """A file is done, whether or not all of it was read."""
@@ -64,6 +68,7 @@ class _Progress:
         self._tell()
 
     def _tell(self) -> None:
+        self._told = self._read
         if self._on_progress is not None:
             self._on_progress(min(int(self._read), self._total), self._total)
 
@@ -72,15 +77,19 @@ def _reader_of(path: Path) -> Reader:
     """The reader for what a file begins with."""
     with path.open("rb") as file:
         head = file.read(CHUNK_BYTES)
-        rest_of_line = b"" if b"\n" in head else file.readline(16 * 2**20)
-    if not head.strip():
+        # A HAR file is often one line; no event's line is looked at beyond this.
+        head += b"" if b"\n" in head else file.readline(2**20)
+    lines = [line for line in head.split(b"\n") if line.strip()]
+    if not lines:
         return _read_nothing
-    lines = [line for line in (head + rest_of_line).splitlines() if line.strip()]
-    if any(is_event_line(line) for line in lines[:20]):
+    if any(is_event_line(line) for line in lines[:20]) or (
+        # Its first line may be longer than is looked at.
+        path.suffix in (".jsonl", ".ndjson") and _JSON_OBJECT.match(head)
+    ):
         return read_jsonl
     if _JSON_OBJECT.match(head):
         return read_har
-    if any(is_log_line(line) for line in lines) or _has_log_line(path):
+    if _has_log_line(path):
         return read_engineio_log
     return _read_unknown
 
@@ -108,4 +117,4 @@ def _limited(source: Source, items: Iterable[Item]) -> Iterator[Item]:
         if problems <= MAX_PROBLEMS or not isinstance(item, Problem):
             yield item
     if problems > MAX_PROBLEMS:
-        yield source.problem("the whole file", f"{problems - MAX_PROBLEMS} more problems of this kind are not shown")
+        yield source.problem("the whole file", f"{problems - MAX_PROBLEMS} more problems are not shown")
