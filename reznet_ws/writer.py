@@ -6,14 +6,14 @@ Never: asks who a message is for, or whether a line can be written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from websockets.frames import Frame, Opcode
 
 from reznet_ws.deflate import AdjustableDeflate, HasSettings, shared_figures
 from reznet_ws.ledger import Ledger, Tally, payload_bytes
 from reznet_ws.transport import Cork, Line
-from reznet_ws.window import SharedFrame, build_frame
+from reznet_ws.window import SharedFrame, Window, build_frame
 
 
 class TalliedText(str):
@@ -88,38 +88,45 @@ class Writer:
 
     def _write(self, frame: SharedFrame, lines: Sequence[Line]) -> list[tuple[bytes, int]]:
         """Gives the frames, and to how many each."""
-        if not lines:
-            return []
-        figures = shared_figures(self.holder.settings)
-        inflaters = [line.inflater for line in lines]
-        if figures is not None and not frame.must_stay_clear and frame.plan_together(inflaters, figures):
-            wire = frame.take_together(inflaters)
-            self._cork.put(lines, wire)
-            return [(wire, len(lines))]
-        return self._write_severally(frame, lines)
-
-    def _write_severally(self, frame: SharedFrame, lines: Sequence[Line]) -> list[tuple[bytes, int]]:
-        settings = self.holder.settings
-        sharing: list[Line] = []
+        at: dict[Window | None, list[Line]] = {}
+        for line in lines:
+            at.setdefault(line.inflater.window, []).append(line)
         # Frame -> who gets it.
         ways: dict[bytes, list[Line]] = {}
-        figures = None
-        for line in lines:
-            deflate = line.deflate
-            if deflate is None or frame.must_stay_clear:
-                ways.setdefault(frame.clear, []).append(line)
-            elif (shared := deflate.shared_figures(settings)) is not None:
-                figures = shared
-                sharing.append(line)
-            else:
-                ways.setdefault(_compress_alone(frame, deflate), []).append(line)
-        if figures is not None:
-            frame.plan([line.inflater for line in sharing], figures)
-            for line in sharing:
+        for window, members in self._plan(frame, at, ways).items():
+            wire = frame.take_all(window, [line.inflater for line in members])
+            if wire is not None:
+                ways.setdefault(wire, []).extend(members)
+                continue
+            for line in members:
                 ways.setdefault(frame.take(line.inflater), []).append(line)
         for wire, written in ways.items():
             self._cork.put(written, wire)
         return [(wire, len(written)) for wire, written in ways.items()]
+
+    def _plan(
+        self, frame: SharedFrame, at: Mapping[Window | None, list[Line]], ways: dict[bytes, list[Line]]
+    ) -> dict[Window | None, list[Line]]:
+        """Plan for those who can share a window, and give them by their window; the others get their frames at once."""
+        settings = self.holder.settings
+        figures = None if frame.must_stay_clear else shared_figures(settings)
+        sharing: dict[Window | None, list[Line]] = {}
+        for window, members in at.items():
+            if figures is not None and window is not None and window.serves(figures):
+                sharing[window] = members
+                continue
+            for line in members:
+                deflate = line.deflate
+                if deflate is None or frame.must_stay_clear:
+                    ways.setdefault(frame.clear, []).append(line)
+                elif deflate.shared_figures(settings) is None:
+                    ways.setdefault(_compress_alone(frame, deflate), []).append(line)
+                else:
+                    sharing.setdefault(window, []).append(line)
+        if figures is not None:
+            inflaters = {window: [line.inflater for line in members] for window, members in sharing.items()}
+            frame.plan_groups(inflaters, figures)
+        return sharing
 
 
 def _compress_alone(frame: SharedFrame, deflate: AdjustableDeflate) -> bytes:
