@@ -6,6 +6,7 @@ Never: holds more of a file than one line or one frame may take.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from reznet_ws.audit.protocol import MAX_FRAME_BYTES, Decoder
 MAX_CONNECTIONS = 100_000
 CHUNK_BYTES = 2**16
 _MAX_URL_CHARACTERS = 2_048
+# A user's name and password before the host. Source: RFC 3986 section 3.2.1.
+_USER_INFO = re.compile(r"^([^/]*//)[^/]*@")
 
 
 class TooManyConnections(Exception):
@@ -73,7 +76,7 @@ class Source:
 
     def opened(self, number: int, url: str, engineio: int | None) -> Opened:
         """That a connection was opened; its address without what may be secret, and of a bounded length."""
-        address = url.partition("?")[0].partition("#")[0]
+        address = _USER_INFO.sub(r"\1", url.partition("?")[0].partition("#")[0])
         return Opened(number, address[:_MAX_URL_CHARACTERS], str(self.path), engineio)
 
     def lines(self) -> Iterator[Line]:
