@@ -234,8 +234,11 @@ def _search(
     progress("other servers", 0, None)
     found.alternatives = compare(spool)
     payload_bytes = spool.all_payload_bytes(Direction.RECEIVED)
-    pieces = (data for kept in spool.read_all(Direction.RECEIVED) for _, data in kept.frames)
-    xz_bytes, zstd_bytes = compress_whole(pieces, payload_bytes, count("floor", payload_bytes))
+    xz_bytes, zstd_bytes = compress_whole(
+        lambda: (data for kept in spool.read_all(Direction.RECEIVED) for _, data in kept.frames),
+        payload_bytes,
+        count("floor", 2 * payload_bytes),
+    )
     found.floor = Floor(payload_bytes, xz_bytes, zstd_bytes, best_bytes_of(decided, rows["best"], found.shared))
     found.verdict = judge(
         decided,

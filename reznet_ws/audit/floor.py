@@ -24,33 +24,33 @@ class _Compressor(Protocol):
 
 
 def compress_whole(
-    pieces: Iterable[bytes], size: int, progress: Callable[[int], None] = lambda _: None
+    pieces: Callable[[], Iterable[bytes]], size: int, progress: Callable[[int], None] = lambda _: None
 ) -> tuple[int, int | None]:
     """The sizes that xz at its highest level and zstd at its highest give; None where zstd's library is missing.
 
-    Units: bytes; `size` of all pieces together, exactly; `progress` is told how many more are done.
+    `pieces` begins anew at each call: one compressor after the other, since each takes up to 300 MB.
+    Units: bytes; `size` of all pieces together, exactly; `progress` is told how many more are done, of twice as many.
     """
-    compressors: list[_Compressor] = [_xz(size)]
-    if (zstd := _zstd(size)) is not None:
-        compressors.append(zstd)
-    sizes = [0] * len(compressors)
+    xz_bytes = _compress(_xz(size), pieces(), progress)
+    zstd = _zstd(size)
+    if zstd is None:
+        progress(size)
+        return xz_bytes, None
+    return xz_bytes, _compress(zstd, pieces(), progress)
+
+
+def _compress(compressor: _Compressor, pieces: Iterable[bytes], progress: Callable[[int], None]) -> int:
+    size = 0
     waiting = bytearray()
-
-    def through() -> None:
-        chunk = bytes(waiting)
-        waiting.clear()
-        for at, compressor in enumerate(compressors):
-            sizes[at] += len(compressor.compress(chunk))
-        progress(len(chunk))
-
     for piece in pieces:
         waiting += piece
         if len(waiting) >= _CHUNK_BYTES:
-            through()
-    through()
-    for at, compressor in enumerate(compressors):
-        sizes[at] += len(compressor.flush())
-    return sizes[0], sizes[1] if len(sizes) > 1 else None
+            size += len(compressor.compress(bytes(waiting)))
+            progress(len(waiting))
+            waiting.clear()
+    size += len(compressor.compress(bytes(waiting)))
+    progress(len(waiting))
+    return size + len(compressor.flush())
 
 
 def _window_log(size: int) -> int:
