@@ -171,7 +171,7 @@ def _summary(run: Run) -> str:
         return f"{what}: {run.error}"
     figures = []
     for name, phase in run.phases.items():
-        deliveries = phase["deliveries"]
+        deliveries = max(1, phase["deliveries"])
         cpu_us = phase["server_cpu_s"] * 1e6 / deliveries
         figures.append(f"{name} {phase['wire_bytes'] / deliveries:.0f} B {cpu_us:.1f} µs")
     return f"{what}: {', '.join(figures)}"
