@@ -1,7 +1,6 @@
 """Records the sample capture: the agent chat on a stock server, two tabs of Chromium with the stock socket.io-client.
 
-In: nothing but the repo. Out: a HAR file: long-polling as Playwright writes it, and what WebSockets carried as Chrome's
-DevTools export it (Playwright 1.65 leaves it out), from the same source, the DevTools protocol.
+In: nothing but the repo. Out: a HAR file as Playwright writes it, but with times in seconds, as Chrome's DevTools do.
 Never: writes headers, cookies, addresses of this machine, or the port that happened to be free.
 
     python tests/audit/record_har.py [notebooks/captures/agent-chat.har]
@@ -16,11 +15,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 from reznet_ws.chat import Application
 from reznet_ws.server import ServerThread
@@ -54,63 +52,29 @@ def record(path: Path, *, seconds: float, tabs: int) -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             raw = Path(folder) / "raw.har"
-            sockets: dict[str, Any] = {}
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=_find_chromium(playwright.chromium.executable_path), chromium_sandbox=False
                 )
                 context = browser.new_context(record_har_path=raw, record_har_content="embed")
-                _talk(context, server.url, seconds, tabs, sockets)
+                _talk(context, server.url, seconds, tabs)
                 context.close()  # writes the file
                 browser.close()
-            path.write_text(_sample(json.loads(raw.read_bytes()), sockets, server.url), encoding="utf-8")
+            path.write_text(_sample(json.loads(raw.read_bytes()), server.url), encoding="utf-8")
     finally:
         server.stop()
 
 
-def _talk(context: BrowserContext, url: str, seconds: float, tabs: int, sockets: dict[str, Any]) -> None:
+def _talk(context: BrowserContext, url: str, seconds: float, tabs: int) -> None:
     pages = [context.new_page() for _ in range(tabs)]
     for page in pages:
-        _listen(context, page, sockets)
         page.goto(f"{url}/page.html")
     pages[-1].wait_for_timeout(seconds * 1000)
 
 
-def _listen(context: BrowserContext, page: Page, sockets: dict[str, Any]) -> None:
-    """Collect each WebSocket's messages by its address, which holds the session."""
-    addresses: dict[str, str] = {}
-    offsets_s: dict[str, float] = {}
-
-    def created(event: dict[str, Any]) -> None:
-        addresses[event["requestId"]] = event["url"]
-        sockets[event["url"]] = []
-
-    def handshake(event: dict[str, Any]) -> None:
-        offsets_s[event["requestId"]] = event["wallTime"] - event["timestamp"]
-
-    def frame(kind: str) -> Callable[[dict[str, Any]], None]:
-        def note(event: dict[str, Any]) -> None:
-            request, said = event["requestId"], event["response"]
-            at_s = event["timestamp"] + offsets_s[request]
-            message = {"type": kind, "time": at_s, "opcode": said["opcode"], "data": said["payloadData"]}
-            sockets[addresses[request]].append(message)
-
-        return note
-
-    session = context.new_cdp_session(page)
-    session.on("Network.webSocketCreated", created)
-    session.on("Network.webSocketWillSendHandshakeRequest", handshake)
-    session.on("Network.webSocketFrameSent", frame("send"))
-    session.on("Network.webSocketFrameReceived", frame("receive"))
-    session.send("Network.enable")
-
-
-def _sample(har: dict[str, Any], sockets: dict[str, Any], url: str) -> str:
+def _sample(har: dict[str, Any], url: str) -> str:
     """The HAR with one line for each message; entries of Engine.IO only."""
     log = har["log"]
-    for entry in log["entries"]:
-        if (address := entry["request"]["url"]) in sockets:
-            entry["_webSocketMessages"] = sockets[address]
     entries = [_entry(entry) for entry in log["entries"] if "EIO=" in entry["request"]["url"]]
     log["entries"] = entries
     log["pages"] = []
@@ -123,6 +87,8 @@ def _sample(har: dict[str, Any], sockets: dict[str, Any], url: str) -> str:
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     kept = {name: entry[name] for name in KEPT if name in entry}
+    for message in kept.get("_webSocketMessages", []):
+        message["time"] = round(message["time"] / 1000, 6)
     for side in ("request", "response"):
         kept[side] = kept[side] | {"headers": [], "cookies": [], "headersSize": -1}
     kept["response"] = {name: value for name, value in kept["response"].items() if not name.startswith("_")}
