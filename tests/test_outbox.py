@@ -36,7 +36,11 @@ def message(number: int) -> eio_packet.Packet:
 
 
 def new_outbox(*, upgraded: bool = True) -> tuple[Outbox, Any, Any]:
-    outbox, connection, socket = Outbox(lambda: 1_000_000, lambda _: None), Connection(), SimpleNamespace(upgraded=upgraded)
+    outbox, connection, socket = (
+        Outbox(lambda: 1_000_000, lambda _: None),
+        Connection(),
+        SimpleNamespace(upgraded=upgraded),
+    )
     outbox.connect(connection, socket, lambda: None)  # type: ignore[arg-type]
     return outbox, connection, socket
 
