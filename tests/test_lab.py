@@ -69,6 +69,8 @@ def test_a_lab_measures_what_its_clients_receive() -> None:
         recommended = lab.measure()
         assert recommended.reduction_percent is not None
         assert recommended.reduction_percent > 40
+        assert recommended.cpu_us_per_delivery is not None
+        assert 0 < recommended.server_cpu_s < recommended.seconds
         assert sum(recommended.savings_bytes.values()) == recommended.off_bytes - recommended.wire_bytes
         for counts in (off.counts, recommended.counts):
             assert counts.drops == counts.lost == counts.doubled == counts.overtaken == 0

@@ -259,6 +259,29 @@ def test_of_many_commands_under_one_key_the_newest_runs() -> None:
 # What it shows
 
 
+def test_cpu_and_windows_are_drawn_and_said(dashboard: Dashboard) -> None:
+    measurement = dashboard.measure(1, restart=True)
+    charts = Charts()
+    charts.add(0.0, measurement)
+    lines = {trace.name: list(trace.y) for trace in charts.figure.data}
+    assert lines["windows"] == [1]
+    assert lines["connections"] == lines["in step"] == [USERS]
+    (cpu_us,) = lines["cpu"]
+    assert cpu_us == pytest.approx(measurement.cpu_us_per_delivery)
+    titles = [note.text for note in charts.figure.layout.annotations]
+    assert any(f"<b>{cpu_us:,.0f}</b> since the last change" in title for title in titles)
+    assert any("1 in use" in title and f"{USERS} clients in step" in title for title in titles)
+    charts.figure.close()
+
+
+def test_without_the_shared_window_nobody_is_in_step(dashboard: Dashboard) -> None:
+    dashboard.figures["deflate_shared"].value = False
+    windows = dashboard.measure(0.5).stats["windows"]
+    assert windows == {"connections": USERS, "windows": 0, "in_step": 0}
+    dashboard.toggles["deflate"].value = False
+    assert dashboard.figures["deflate_shared"].disabled
+
+
 def test_ten_minutes_do_not_grow(running: Lab) -> None:
     charts = Charts()
     measurement = running.measure()

@@ -1,7 +1,7 @@
 """Widgets for `Settings`, built from its metadata, and for the traffic.
 
 In: a `Settings` record and what to call after a change. Out: the record that the widgets show.
-Never: knows a field by itself, except which layer's name its own begins with.
+Never: knows a field by itself, except which layer's name its own begins with, if any.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from reznet_ws.lab.charts import LAYER_COLOURS
+from reznet_ws.lab.charts import LAYER_COLOURS, WIRE_COLOUR
 from reznet_ws.lab.measurement import LAYERS
 from reznet_ws.settings import Settings
 from reznet_ws.workload import EVENTS
 
-# The lab needs the first; the second is about the log.
-HIDDEN = ("deflate_adjustable", "log_threshold_bytes", "never_compress")
+# The lab needs the first; the second is about the log, the third about an application's secrets, and the lab's clients
+# all read as fast as they are sent, so that the last two would do nothing.
+HIDDEN = (
+    "deflate_adjustable",
+    "log_threshold_bytes",
+    "never_compress",
+    "max_queued_bytes",
+    "skip_slow_readers",
+)
 _EVENTS_FIELD = "batch_events"
 # Wider than this and a linear slider has its useful values within a few pixels.
 _WIDEST_LINEAR = 100
@@ -65,7 +72,7 @@ class SettingsControls:
             options=list(Settings.presets()), value=_preset_of(settings), tooltips=_PRESET_TOOLTIPS
         )
         self.preset.observe(self._choose, "value")
-        self.box = widgets.VBox(list(map(self._make_layer, LAYERS)))
+        self.box = widgets.VBox([*map(self._make_layer, LAYERS), self._make_others()])
         self._grey_out()
 
     @property
@@ -112,9 +119,10 @@ class SettingsControls:
         """What has no effect as things stand; its value can be changed all the same from a cell."""
         settings = self.settings
         for name, widget in self.figures.items():
-            layer = name.partition("_")[0]
-            widget.disabled = not getattr(settings, layer) or (
-                name == "deflate_threshold_bytes" and settings.deflate_takeover
+            widget.disabled = (
+                not getattr(settings, name.partition("_")[0], True)
+                or (name == "deflate_threshold_bytes" and settings.deflate_takeover)
+                or (name == "deflate_shared" and not settings.deflate_takeover)
             )
         for box in self.events.values():
             box.disabled = not settings.batch
@@ -131,6 +139,11 @@ class SettingsControls:
         box = widgets.VBox([toggle, below] if figures else [toggle], layout=_layer_layout(LAYER_COLOURS[layer]))
         box.add_class(f"reznet-layer-{layer}")
         return box
+
+    def _make_others(self) -> Any:
+        """Figures that belong to no layer."""
+        names = [name for name in self._fields if name.partition("_")[0] not in LAYERS]
+        return widgets.VBox(list(map(self._make_figure, names)), layout=_layer_layout(WIRE_COLOUR))
 
     def _make_figure(self, name: str) -> Any:
         value, meta = getattr(self._settings, name), self._fields[name].metadata

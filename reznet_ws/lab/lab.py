@@ -163,6 +163,7 @@ class Lab:
         """Count everything from now on."""
         with self._lock:
             self._running_server.call(self._app.manager.reset_stats)
+            self._base_cpu_s = self._running_server.call(time.thread_time)
             self._gather()
             self._began_s = self._before_s = time.monotonic()
             self._before = (0, 0)
@@ -173,7 +174,7 @@ class Lab:
     def measure(self) -> Measurement:
         """What happened since the last reset, and the rates since the last call. Raises: RuntimeError while stopped."""
         with self._lock:
-            stats = self._running_server.call(self._app.manager.get_stats)
+            stats, cpu_s = self._running_server.call(lambda: (self._app.manager.get_stats(), time.thread_time()))
             self._gather()
             now_s = time.monotonic()
             wire, off = stats["wire"]["event_bytes"], stats["wire"]["off_event_bytes"]
@@ -190,6 +191,7 @@ class Lab:
                 counts=_since(self._running_fleet.counts, self._base),
                 wire_bytes_per_s=rates[0],
                 off_bytes_per_s=rates[1],
+                server_cpu_s=cpu_s - self._base_cpu_s,
                 latency_n=self._latencies.count,
                 p50_ms=self._latencies.percentile_ms(50),
                 p95_ms=self._latencies.percentile_ms(95),

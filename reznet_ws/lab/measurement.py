@@ -56,8 +56,8 @@ class Measurement:
     """Everything since the last reset, and the rates since the last measurement.
 
     `stats` is what `get_stats` gives, counted at the server's sockets; `counts` what the clients saw, less what they
-    had seen at the reset. Latencies are from when a message was due to the client's handler; `recent_*` covers the last
-    two seconds.
+    had seen at the reset. `server_cpu_s` is what the server's thread took of a processor, whatever for. Latencies are
+    from when a message was due to the client's handler; `recent_*` covers the last two seconds.
     """
 
     seconds: float
@@ -66,6 +66,7 @@ class Measurement:
     counts: Counts
     wire_bytes_per_s: float
     off_bytes_per_s: float
+    server_cpu_s: float
     latency_n: int
     p50_ms: float | None
     p95_ms: float | None
@@ -97,6 +98,11 @@ class Measurement:
     def bytes_per_delivery(self) -> float | None:
         """At the server's sockets, frame headers included; None before anything was sent."""
         return self.wire_bytes / self.deliveries if self.deliveries else None
+
+    @property
+    def cpu_us_per_delivery(self) -> float | None:
+        """CPU time of the server's thread for each delivery, whatever it was for; None before anything was sent."""
+        return 1e6 * self.server_cpu_s / self.deliveries if self.deliveries else None
 
     @property
     def reduction_percent(self) -> float | None:
