@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -296,13 +296,17 @@ def draw_sent(findings: Findings) -> Picture:
 
 def draw_overview(findings: Findings, headline: str) -> Any:
     """The four main pictures in one figure, for a file."""
-    pictures = draw_all(findings)
-    names = [name for name in ("compare", "front", "shares", "events") if name in pictures]
-    figure = make_subplots(
-        2, 2, horizontal_spacing=0.13, vertical_spacing=0.13, subplot_titles=_titles(pictures, names)
-    )
-    for number, name in enumerate(names):
-        _place(figure, pictures[name].figure, number // 2 + 1, number % 2 + 1)
+    findings = printable(findings)
+    singles = {
+        "What is sent, kB": draw_comparison(findings),
+        "Every choice: kB against µs of CPU on this machine": draw_front(findings),
+        "What each layer takes off, kB": draw_shares(findings),
+        "Events: no layer (grey), stock (light), best (blue), kB": draw_events(findings),
+    }
+    titles = [f"<b>{title}</b>" for title in singles]
+    figure = make_subplots(2, 2, horizontal_spacing=0.13, vertical_spacing=0.13, subplot_titles=titles)
+    for number, picture in enumerate(singles.values()):
+        _place(figure, picture.figure, number // 2 + 1, number % 2 + 1)
     title = "<br>".join(textwrap.wrap(_escape(headline), _COUNTED_COLUMNS))
     _style(figure, 1016, title, counted_whole(findings))
     figure.update_layout(
@@ -310,16 +314,6 @@ def draw_overview(findings: Findings, headline: str) -> Any:
     )
     figure.update_layout(margin={"l": 110, "t": 120, "r": 40})
     return figure
-
-
-def _titles(pictures: Mapping[str, Picture], names: Iterable[str]) -> list[str]:
-    said = {
-        "compare": "What is sent, kB",
-        "front": "Every choice: kB against µs of CPU on this machine",
-        "shares": "What each layer takes off, kB",
-        "events": "Events: no layer (grey), stock (light), best (blue), kB",
-    }
-    return [f"<b>{said[name]}</b>" for name in names if name in pictures]
 
 
 def _place(figure: Any, single: Any, row: int, column: int) -> None:

@@ -31,10 +31,10 @@ from reznet_ws.audit.wording import (
     find_row,
     printable,
     say_bytes,
-    say_change,
     say_count,
     say_per_day,
     say_saving,
+    say_stock_clients,
     verdict_lines,
 )
 from reznet_ws.lab.journey_charts import Picture
@@ -59,8 +59,7 @@ def make_page(findings: Findings) -> str:
         context |= {
             "saving_text": say_saving(verdict.saving),
             "per_day_text": say_per_day(verdict.saving),
-            "stock_clients_text": f"{say_change(verdict.stock_clients.row.wire_bytes, verdict.saving.stock_bytes)} "
-            "than stock",
+            "stock_clients_text": say_stock_clients(verdict),
             "stock": find_row(findings, "stock"),
         }
     options = findings.alternatives

@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from reznet_ws.audit.findings import Alternative, Findings, Row, Saving
+from reznet_ws.audit.findings import Alternative, Findings, Row, Saving, Verdict
 from reznet_ws.lab.course_charts import counted
 
 _STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -132,6 +132,13 @@ def say_per_day(saving: Saving) -> str:
     return f"{text}."
 
 
+def say_stock_clients(verdict: Verdict) -> str:
+    """What is saved where clients cannot change; of these a shared window was not simulated."""
+    change = f"{say_change(verdict.stock_clients.row.wire_bytes, verdict.saving.stock_bytes)} than stock"
+    is_best_shared = verdict.saving.best_bytes != verdict.best.row.wire_bytes
+    return f"{change} with a window for each connection" if is_best_shared else change
+
+
 def best_alternatives(findings: Findings) -> tuple[Alternative, ...]:
     """Of each other server the setting that the audit prefers."""
     return tuple(option for option in findings.alternatives if option.is_best)
@@ -146,8 +153,7 @@ def _stock_clients(findings: Findings) -> str:
     verdict = findings.verdict
     if verdict is None or verdict.stock_clients.source == verdict.best.source:
         return ""
-    change = say_change(verdict.stock_clients.row.wire_bytes, verdict.saving.stock_bytes)
-    return f"If clients cannot change: {verdict.stock_clients.source}, {change} than stock."
+    return f"If clients cannot change: {verdict.stock_clients.source}, {say_stock_clients(verdict)}."
 
 
 def _other_servers(findings: Findings) -> str:

@@ -1,0 +1,49 @@
+"""What the terminal shows: the verdict first, every choice, and no name that steers it."""
+
+from __future__ import annotations
+
+from reznet_ws.audit.findings import Findings, ProblemNote
+from reznet_ws.audit.terminal import Audited, audit_text, problems_text, summary_text
+from reznet_ws.audit.wording import verdict_lines
+
+
+def test_the_verdict_comes_first_then_choices_events_and_the_floor(audited: Findings) -> None:
+    text = audit_text(audited)
+    assert text.splitlines()[:3] == list(verdict_lines(audited))
+    places = [text.index(word) for word in ("Read:", "\nsettings ", "\noff ", "\nbest ", "\nevent ", "\nFloor:")]
+    assert places == sorted(places)
+    assert audited.floor is not None
+    assert f"{audited.floor.xz_bytes:,}" in text
+    assert all(f"{row.wire_bytes:,}" in text for row in audited.whole)
+
+
+def test_no_name_steers_the_terminal(hostile: Findings) -> None:
+    text = audit_text(hostile) + problems_text(hostile.problems)
+    assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_without_a_verdict_there_are_no_tables(nothing_from_the_server: Findings) -> None:
+    text = audit_text(nothing_from_the_server)
+    assert "no verdict" in text
+    assert "Floor" not in text
+
+
+def test_problems_have_file_and_position_and_are_not_endless() -> None:
+    text = problems_text([ProblemNote("a.har", f"line {number}", "it is cut off") for number in range(50)])
+    assert "a.har: line 3: it is cut off" in text
+    assert text.endswith("... and 30 more")
+
+
+def test_the_summary_has_a_row_for_each_file(audited: Findings, nothing_from_the_server: Findings) -> None:
+    text = summary_text(
+        [Audited("folder/chat.jsonl", audited, 0.5), Audited("sent.jsonl", nothing_from_the_server, 1.0)]
+    )
+    assert audited.floor is not None
+    assert audited.verdict is not None
+    (row,) = (line.split() for line in text.splitlines() if line.startswith("chat.jsonl  "))
+    stock = next(row.wire_bytes for row in audited.whole if row.label == "stock")
+    assert row[1:2] == [f"{audited.totals.messages:,}"]
+    assert {f"{stock:,}", f"{audited.floor.best_bytes:,}", f"{audited.floor.xz_bytes:,}"} <= set(row)
+    assert f"{0.5 * 10_000 / audited.totals.messages:.1f}" in row
+    assert f"chat.jsonl: {audited.verdict.best.source}" in text
+    assert "sent.jsonl: no verdict" in text
