@@ -60,14 +60,24 @@ def draw_comparison(findings: Findings) -> Picture:
     assert floor is not None
     whole = {row.label: row.wire_bytes / _KB for row in findings.whole}
     values = {label: whole[label] for label in ("off", "stock", "seed", "recommended")}
-    colours = {"seed": "mixed", "recommended": "#8FB9DC", "best": "wire", "stock clients": "wire"}
-    values["best"] = verdict.saving.best_bytes / _KB
+    colours = {
+        "seed": "mixed",
+        "recommended": "#8FB9DC",
+        "best": "wire",
+        "best, shared": "wire",
+        "stock clients": "wire",
+    }
+    values["best"] = whole["best"]
+    if verdict.saving.best_bytes != verdict.best.row.wire_bytes:
+        values["best, shared"] = verdict.saving.best_bytes / _KB
     if verdict.stock_clients.source != verdict.best.source:
         values["stock clients"] = whole["stock clients"]
     floors = {"floor: xz": floor.xz_bytes, "floor: zstd": floor.zstd_bytes}
     values |= {name: size / _KB for name, size in floors.items() if size is not None}
     colours |= dict.fromkeys(floors, _FLOOR_COLOUR)
-    title = f"“best” sends {say_change(verdict.saving.best_bytes, verdict.saving.stock_bytes)} than stock; xz of it all"
+    title = (
+        f"The best sends {say_change(verdict.saving.best_bytes, verdict.saving.stock_bytes)} than stock; xz of it all"
+    )
     title += f" would be {share_percent(floor.xz_bytes, verdict.saving.best_bytes):.0f} % of that"
     picture = draw_bars(title, counted_whole(findings), values, unit="kB on the wire", colours=colours, digits=1)
     picture.figure.update_yaxes(type="category")
@@ -171,7 +181,7 @@ def draw_sweeps(findings: Findings) -> Picture:
     for number, picture in enumerate(pictures):
         _place(figure, picture.figure, number // columns + 1, number % columns + 1)
     title = f"{len(pictures)} figures of the settings, all else as in the best"
-    _style(figure, 70 + 210 * rows, title, counted_sample(findings))
+    _style(figure, 70 + 165 * rows, title, counted_sample(findings))
     figure.update_layout(margin={"t": 110})
     figure.update_annotations(font={"size": 12})
     figure.update_xaxes(title=None)

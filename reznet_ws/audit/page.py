@@ -35,6 +35,7 @@ from reznet_ws.audit.wording import (
     say_per_day,
     say_saving,
     say_stock_clients,
+    say_whether_few,
     verdict_lines,
 )
 from reznet_ws.lab.journey_charts import Picture
@@ -65,6 +66,7 @@ def make_page(findings: Findings) -> str:
     options = findings.alternatives
     context |= {
         "lines": verdict_lines(findings),
+        "few_text": say_whether_few(findings),
         "charts": charts,
         "loop_number": numbers,
         "figures": {f"chart-{numbers[name]}": chart.figure for name, chart in charts.items()},

@@ -14,6 +14,7 @@ from reznet_ws.audit.charts import draw_overview
 from reznet_ws.audit.findings import Findings
 from reznet_ws.audit.page import make_page
 from reznet_ws.audit.wording import printable, verdict_lines
+from reznet_ws.lab.journey_charts import repack
 from reznet_ws.lab.picture import render
 
 # Raised when a field is renamed, is gone or has another meaning; not for one more.
@@ -49,4 +50,5 @@ def report_png(findings: Findings) -> bytes | None:
     """The main pictures in one; None where no browser draws it or there is nothing to draw."""
     if findings.verdict is None:
         return None
-    return render(draw_overview(findings, " ".join(verdict_lines(printable(findings))[1:2])))
+    png = render(draw_overview(findings, verdict_lines(printable(findings))[1]))
+    return None if png is None else repack(png)

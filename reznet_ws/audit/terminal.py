@@ -10,7 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reznet_ws.audit.findings import Findings, ProblemNote, Row
-from reznet_ws.audit.wording import file_name, printable, say_bytes, say_count, share_percent, verdict_lines
+from reznet_ws.audit.wording import (
+    file_name,
+    printable,
+    say_bytes,
+    say_count,
+    say_whether_few,
+    share_percent,
+    verdict_lines,
+)
 from reznet_ws.lab.ablation_charts import table
 
 _SHOWN_EVENTS = 10
@@ -83,7 +91,7 @@ def _what_was_read(findings: Findings) -> str:
         text += f" Settings were tried on a sample of {findings.sample.messages:,} messages."
     if audience.source == "capture":
         text += f" A message goes to {audience.per_message:.1f} connections."
-    return text
+    return f"{text} {say_whether_few(findings)}".rstrip()
 
 
 def _choices(findings: Findings) -> str:

@@ -15,6 +15,7 @@ from reznet_ws.lab.course_charts import counted
 _STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _DAYS = "a day"
 _WHERE = "bytes at the socket, computed by the server's own code"
+_FEW_MESSAGES = 100
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Whose own settings the verdict names.
 _OTHER_SERVERS = ("uvicorn", "Node's ws")
@@ -72,6 +73,13 @@ def _clean(value: Any) -> Any:
             value, **{field.name: _clean(getattr(value, field.name)) for field in dataclasses.fields(value)}
         )
     return value
+
+
+def say_whether_few(findings: Findings) -> str:
+    """A word of caution where a capture is too short to go by; else nothing."""
+    if 0 < findings.totals.replayed_messages < _FEW_MESSAGES:
+        return "That is little to go by; a capture of some minutes says more."
+    return ""
 
 
 def find_row(findings: Findings, label: str) -> Row:

@@ -16,6 +16,7 @@ from reznet_ws.audit.wording import (
     say_change,
     say_count,
     say_per_day,
+    say_whether_few,
     share_percent,
     verdict_lines,
 )
@@ -90,3 +91,9 @@ def test_names_within_everything_are_made_printable(hostile: Findings) -> None:
     assert all(cost.event.isprintable() for cost in clean.events)
     assert clean.totals == hostile.totals
     assert clean.whole[0].changes == hostile.whole[0].changes
+
+
+def test_a_short_capture_is_said_to_be_one(audited: Findings) -> None:
+    assert say_whether_few(audited) == ""
+    few = dataclasses.replace(audited, totals=dataclasses.replace(audited.totals, replayed_messages=7))
+    assert "little to go by" in say_whether_few(few)

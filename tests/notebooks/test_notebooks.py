@@ -209,5 +209,6 @@ def test_an_exact_figure_is_compared(text: str) -> None:
     assert sanitise(text) == text
 
 
-def test_the_folder_holds_nothing_but_notebooks_and_images() -> None:
-    assert {path.suffix or path.name for path in FOLDER.iterdir()} <= {".ipynb", "images", ".ipynb_checkpoints"}
+def test_the_folder_holds_nothing_but_notebooks_images_and_captures() -> None:
+    found = {path.suffix or path.name for path in FOLDER.iterdir()}
+    assert found <= {".ipynb", "images", "captures", ".ipynb_checkpoints"}
