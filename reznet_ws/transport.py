@@ -123,10 +123,11 @@ class Cork:
             waiting = line.waiting
             if not waiting:  # something else was written, and took it along
                 continue
-            line.waiting = []
             if waiting != last:  # members of one room are due the same objects
-                last, joined = waiting, waiting[0] if len(waiting) == 1 else b"".join(waiting)
+                last = waiting.copy()
+                joined = waiting[0] if len(waiting) == 1 else b"".join(waiting)
                 size = len(joined)
+            waiting.clear()  # and not a new list, which the garbage collector would count
             # As `write`, without its calls: a fifth of what all else about a delivery takes.
             line.sent_bytes += size
             sent_bytes += size
