@@ -124,7 +124,7 @@ def draw_shares(findings: Findings) -> Picture:
         heights.append(abs(share.saved_bytes) / _KB)
     names = ["no layer", *(share.layer for share in shares), "all layers"]
     colours = [OFF_COLOUR, *(LAYER_COLOURS[share.layer] for share in shares), WIRE_COLOUR]
-    said = [f"{off / _KB:,.1f}", *(_signed(-share.saved_bytes / _KB) for share in shares), f"{left / _KB:,.1f}"]
+    said = [_say(off / _KB), *(_signed(-share.saved_bytes / _KB) for share in shares), _say(left / _KB)]
     bar = go.Bar(
         x=names,
         y=[*heights, left / _KB],
@@ -176,7 +176,7 @@ def draw_sweeps(findings: Findings) -> Picture:
         return Picture(go.Figure(), "no sweeps")
     columns = 2
     rows = -(-len(pictures) // columns)
-    titles = [f"{sweep_axis(sweep)} (at each point: {sweep_price(sweep)})" for sweep in findings.sweeps]
+    titles = [f"{sweep_axis(sweep)} (points: {sweep_price(sweep)})" for sweep in findings.sweeps]
     figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.1, vertical_spacing=0.42 / rows)
     for number, picture in enumerate(pictures):
         _place(figure, picture.figure, number // columns + 1, number % columns + 1)
@@ -413,8 +413,14 @@ def _escape(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+def _say(value: float) -> str:
+    """So many digits as stand above a bar of a narrow page."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}"
+
+
 def _signed(value: float) -> str:
-    return f"{value:+,.1f}".replace("-", "−").replace("+0.0", "0").replace("−0.0", "0")
+    sign = "" if abs(value) < 0.05 else "−" if value < 0 else "+"
+    return f"{sign}{_say(abs(value))}"
 
 
 def _style(figure: Any, height_px: int, title: str, counted: str, *, x_title: str = "", y_title: str = "") -> None:
