@@ -86,26 +86,27 @@ class Window:
 class Inflater:
     """What the server knows of one client's inflater."""
 
-    __slots__ = ("_window", "clear_bytes", "max_bits")
+    __slots__ = ("at", "clear_bytes", "max_bits")
 
     def __init__(self, max_bits: int = 15) -> None:
-        self._window: Window | None = None
+        # To be read, by those who read it for each delivery; `window` is set.
+        self.at: Window | None = None
         self.clear_bytes = 0
         self.max_bits = max_bits
 
     @property
     def window(self) -> Window | None:
         """What it holds; None when out of step."""
-        return self._window
+        return self.at
 
     @window.setter
     def window(self, window: Window | None) -> None:
-        if window is not self._window:
-            if self._window is not None:
-                self._window.members -= 1
+        if window is not self.at:
+            if self.at is not None:
+                self.at.members -= 1
             if window is not None:
                 window.members += 1
-            self._window = window
+            self.at = window
 
 
 class SharedFrame:
@@ -165,7 +166,7 @@ class SharedFrame:
             return None
         wire, after = step
         for inflater in inflaters:
-            inflater._window = after
+            inflater.at = after
         assert window is not None
         window.members -= len(inflaters)
         after.members += len(inflaters)

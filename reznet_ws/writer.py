@@ -13,7 +13,7 @@ from websockets.frames import Frame, Opcode
 from reznet_ws.deflate import AdjustableDeflate, HasSettings, shared_figures
 from reznet_ws.ledger import Ledger, Tally, payload_bytes
 from reznet_ws.transport import Cork, Line
-from reznet_ws.window import SharedFrame, Window, build_frame
+from reznet_ws.window import Figures, SharedFrame, Window, build_frame
 
 
 class TalliedText(str):
@@ -90,26 +90,36 @@ class Writer:
         """Gives the frames, and to how many each."""
         at: dict[Window | None, list[Line]] = {}
         for line in lines:
-            at.setdefault(line.inflater.window, []).append(line)
+            at.setdefault(line.inflater.at, []).append(line)
         # Frame -> who gets it.
         ways: dict[bytes, list[Line]] = {}
-        for window, members in self._plan(frame, at, ways).items():
-            wire = frame.take_all(window, [line.inflater for line in members])
-            if wire is not None:
-                ways.setdefault(wire, []).extend(members)
-                continue
-            for line in members:
-                ways.setdefault(frame.take(line.inflater), []).append(line)
+        figures = None if frame.must_stay_clear else shared_figures(self.holder.settings)
+        sharing = self._divide(frame, at, figures, ways)
+        inflaters = {window: [line.inflater for line in members] for window, members in sharing.items()}
+        if figures is not None:
+            frame.plan_groups(inflaters, figures)
+        for window, members in sharing.items():
+            wire = frame.take_all(window, inflaters[window])
+            if wire is None:
+                for line in members:
+                    ways.setdefault(frame.take(line.inflater), []).append(line)
+            elif wire in ways:
+                ways[wire] += members
+            else:
+                ways[wire] = members
         for wire, written in ways.items():
             self._cork.put(written, wire)
         return [(wire, len(written)) for wire, written in ways.items()]
 
-    def _plan(
-        self, frame: SharedFrame, at: Mapping[Window | None, list[Line]], ways: dict[bytes, list[Line]]
+    def _divide(
+        self,
+        frame: SharedFrame,
+        at: Mapping[Window | None, list[Line]],
+        figures: Figures | None,
+        ways: dict[bytes, list[Line]],
     ) -> dict[Window | None, list[Line]]:
-        """Plan for those who can share a window, and give them by their window; the others get their frames at once."""
+        """Those who can share a window, by their window; the others find their frames in `ways`."""
         settings = self.holder.settings
-        figures = None if frame.must_stay_clear else shared_figures(settings)
         sharing: dict[Window | None, list[Line]] = {}
         for window, members in at.items():
             if figures is not None and window is not None and window.serves(figures):
@@ -123,9 +133,6 @@ class Writer:
                     ways.setdefault(_compress_alone(frame, deflate), []).append(line)
                 else:
                     sharing.setdefault(window, []).append(line)
-        if figures is not None:
-            inflaters = {window: [line.inflater for line in members] for window, members in sharing.items()}
-            frame.plan_groups(inflaters, figures)
         return sharing
 
 
