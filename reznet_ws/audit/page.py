@@ -31,6 +31,7 @@ from reznet_ws.audit.wording import (
     find_row,
     printable,
     say_bytes,
+    say_change,
     say_count,
     say_per_day,
     say_saving,
@@ -63,6 +64,10 @@ def make_page(findings: Findings) -> str:
             "stock_clients_text": say_stock_clients(verdict),
             "stock": find_row(findings, "stock"),
         }
+    if findings.field_map is not None:
+        keys = findings.field_map
+        sizes = (keys.deflated_builtin_bytes, keys.deflated_proposed_bytes)
+        context["field_map_texts"] = [say_change(size, keys.deflated_bytes) for size in sizes]
     options = findings.alternatives
     context |= {
         "lines": verdict_lines(findings),
