@@ -269,8 +269,8 @@ def test_cpu_and_windows_are_drawn_and_said(dashboard: Dashboard) -> None:
     (cpu_us,) = lines["cpu"]
     assert cpu_us == pytest.approx(measurement.cpu_us_per_delivery)
     titles = [note.text for note in charts.figure.layout.annotations]
-    assert any(f"<b>{cpu_us:,.0f}</b> since the last change" in title for title in titles)
-    assert any("1 in use" in title and f"{USERS} clients in step" in title for title in titles)
+    assert any(f"<b>{cpu_us:,.0f}</b> on average" in title for title in titles)
+    assert any("1 in use" in title and f"━ {USERS}<" in title for title in titles)
     charts.figure.close()
 
 

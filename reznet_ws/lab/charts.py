@@ -193,14 +193,14 @@ def _savings_percents(measurement: Measurement | None) -> list[float]:
 def _cpu_title(measurement: Measurement | None) -> str:
     mean_us = measurement.cpu_us_per_delivery if measurement is not None else None
     figure = "–" if mean_us is None else f"{mean_us:,.0f}"
-    return f"CPU per delivery, µs: {_ink('━ of late', WIRE_COLOUR)}, <b>{figure}</b> since the last change"
+    return f"CPU per delivery, µs: {_ink('━ recent', WIRE_COLOUR)}, <b>{figure}</b> on average"
 
 
 def _windows_title(measurement: Measurement | None) -> str:
     counts = measurement.stats["windows"] if measurement is not None else {}
     windows, in_step = counts.get("windows", 0), counts.get("in_step", 0)
     return (
-        f"Windows: {_ink(f'┅ {windows} in use', _WINDOWS_COLOUR)}, {_ink(f'━ {in_step} clients in step', WIRE_COLOUR)} "
+        f"Windows: {_ink(f'┅ {windows} in use', _WINDOWS_COLOUR)}; in step: {_ink(f'━ {in_step}', WIRE_COLOUR)} "
         f"of {_ink(str(counts.get('connections', 0)), OFF_COLOUR)}"
     )
 
