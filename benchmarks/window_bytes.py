@@ -5,28 +5,23 @@ late joiners cost the shared window.
 Never: estimates: every message is compressed as each receiver would be sent it, by the package's own window.
 
 Two conditions: all clients joined first, or some are replaced every second, the oldest first, each newcomer with an
-inflater that holds nothing. Connections that were sent the same since they joined have compressors that hold the same,
-so one stands for them all.
+inflater that holds nothing.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from websockets.frames import Opcode
-
 from benchmarks.traffic import Emission
-from reznet_ws.ledger import header_bytes
+from reznet_ws.lab.windows import Members, framed_bytes, own_bytes
 from reznet_ws.settings import Settings
-from reznet_ws.window import Figures, Inflater, SharedFrame
+from reznet_ws.window import Figures
 
-_TAIL_BYTES = 4
 _STOCK = Settings.stock()
 _RECOMMENDED = Settings.recommended()
 STOCK_FIGURES = Figures(_STOCK.deflate_window_bits, _STOCK.deflate_mem_level)
@@ -117,52 +112,23 @@ def event_text(one: Emission, *, utf8: bool) -> bytes:
     return b"42" + json.dumps([one.event, one.data], separators=(",", ":"), ensure_ascii=not utf8).encode()
 
 
-def framed_bytes(size: int) -> int:
-    """What a WebSocket message of so many bytes takes at the socket."""
-    return header_bytes(size) + size
-
-
-def own_bytes(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, figures: Figures) -> list[float]:
-    """The mean over the clients, for each message, with a compressor for each connection."""
-    # How many, and the compressor that each of them has a copy of.
-    groups = deque([(clients, figures.deflater())])
-    sizes = []
-    for text, new in zip(texts, newcomers, strict=True):
-        for _ in range(new):
-            count, deflater = groups.popleft()
-            if count > 1:
-                groups.appendleft((count - 1, deflater))
-        if new:
-            groups.append((new, figures.deflater()))
-        sizes.append(math.fsum(count * _deflated_bytes(deflater, text) for count, deflater in groups) / clients)
-    return sizes
-
-
-def _deflated_bytes(deflater: zlib._Compress, text: bytes) -> int:
-    return framed_bytes(len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - _TAIL_BYTES)
-
-
 def shared_bytes(
     texts: Sequence[bytes], newcomers: Sequence[int], clients: int, ideal: Sequence[float]
 ) -> tuple[list[float], Epochs]:
     """The mean over the clients, for each message, with the package's shared window."""
-    members = deque(Inflater() for _ in range(clients))
+    members = Members(clients, figures=WIDE_FIGURES)
     begun = in_step = 0
     begun_bytes = outside_bytes = 0.0
     sizes = []
     for text, new, ideal_bytes in zip(texts, newcomers, ideal, strict=True):
-        for _ in range(new):
-            members.popleft().window = None
-            members.append(Inflater())
-        frame = SharedFrame(Opcode.TEXT, text)
-        frame.plan(list(members), WIDE_FIGURES)
-        took = [len(frame.take(member)) for member in members]
+        members.replace_oldest(new)
+        took = [len(frame) for frame in members.send(text)]
         sizes.append(sum(took) / clients)
-        windows = Counter(member.window for member in members if member.window is not None)
+        windows = Counter(member.window for member in members.inflaters if member.window is not None)
         fullest = max(windows, key=windows.__getitem__, default=None)
         # A window that has been fed nothing but this message has just begun.
         begun += fullest is not None and fullest.fed_bytes == len(text)
-        for member, size in zip(members, took, strict=True):
+        for member, size in zip(members.inflaters, took, strict=True):
             if member.window is not None and member.window is fullest:
                 in_step += 1
                 begun_bytes += size - ideal_bytes

@@ -31,10 +31,9 @@ from benchmarks.window_bytes import (
     Audience,
     compute,
     event_text,
-    framed_bytes,
-    own_bytes,
     shared_bytes,
 )
+from reznet_ws.lab.windows import framed_bytes, own_bytes
 from reznet_ws.window import build_frame
 
 PLAN = Plan(clients=(24,), rounds=1, seconds=0.5, churn_share=0.2, phases=("joined", "churn", "full"))

@@ -1,0 +1,112 @@
+"""What the notebook on windows stands on: the computation is the server's, and what a client got tells all it knows."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from reznet_ws.lab import windows
+from reznet_ws.lab.journey import take_any
+from reznet_ws.lab.window_charts import draw_windows
+from reznet_ws.lab.windows import (
+    FIGURES,
+    NO_WINDOW,
+    SENTINEL,
+    WAYS,
+    Members,
+    WatchedMembers,
+    guess_sizes,
+    inflate_all,
+    overlap,
+    own_bytes,
+)
+
+EVENTS = take_any(300)
+TEXTS = [windows.as_text(event) for event in EVENTS]
+
+
+def test_a_text_is_what_a_stock_client_reads() -> None:
+    assert windows.as_text(("e", {"message_id": "1"})) == b'42["e",{"message_id":"1"}]'
+
+
+def test_members_who_are_sent_the_same_get_one_frame_and_one_letter() -> None:
+    room = WatchedMembers(5)
+    for text in TEXTS[:20]:
+        assert len(set(room.send(text))) == 1
+    assert room.windows == "AAAAA"
+    room.join()
+    assert room.windows == "AAAAA" + NO_WINDOW
+    room.send(TEXTS[20])
+    assert room.windows == "AAAAAB"
+
+
+def test_whoever_goes_its_own_way_gets_another_letter() -> None:
+    room = WatchedMembers(10)
+    room.send(TEXTS[0])
+    room.send(TEXTS[1], range(5))
+    assert room.windows in ("A" * 5 + "B" * 5, "B" * 5 + "A" * 5)
+    alone = WatchedMembers(4)
+    alone.send(TEXTS[0])
+    alone.send(TEXTS[1] * 60, range(1, 4))
+    assert alone.windows == NO_WINDOW + "AAA"
+
+
+def test_a_window_each_takes_what_its_compressor_gives() -> None:
+    deflater = FIGURES.deflater()
+    sizes = [len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - 4 for text in TEXTS[:50]]
+    own = own_bytes(TEXTS[:50], [0] * 50, 7, FIGURES)
+    assert own == [windows.framed_bytes(size) for size in sizes]
+    room = Members(7)
+    assert own == [len(room.send(text)[0]) for text in TEXTS[:50]]
+    half_replaced = own_bytes(TEXTS[:50], [0] * 49 + [7], 7, FIGURES)
+    assert half_replaced[:49] == own[:49]
+    assert half_replaced[49] > own[49]
+
+
+def test_the_ways_differ_where_some_are_sent_less_and_nowhere_else() -> None:
+    alike = overlap(TEXTS, 20, 20, 2)
+    assert len(set(alike.values())) == 1
+    costs = overlap(TEXTS, 20, 8, 2)
+    assert costs.keys() == WAYS.keys()
+    assert costs["fork"].wire_bytes < costs["fall out of step"].wire_bytes < costs["clear"].wire_bytes
+    assert costs["clear"].compressions < costs["fork"].compressions
+    assert costs["as the server picks"] == costs["fork"]
+    assert overlap(TEXTS, 20, 2, 2)["as the server picks"] == overlap(TEXTS, 20, 2, 2)["clear"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_can_be_read_by_everybody(way: str) -> None:
+    room = Members(10, WAYS[way])
+    frames: list[list[bytes]] = [[] for _ in range(10)]
+    sent: list[list[bytes]] = [[] for _ in range(10)]
+    for number, text in enumerate(TEXTS[:60]):
+        to = range(number % 10 + 1) if number % 3 else range(10)
+        for place, frame in zip(to, room.send(text, to), strict=True):
+            frames[place].append(frame)
+            sent[place].append(text)
+    assert [inflate_all(got) for got in frames] == sent
+
+
+def test_a_frame_that_refers_to_what_a_client_was_not_sent_shows() -> None:
+    room = Members(2)
+    first, second = (room.send(text)[0] for text in (TEXTS[0], TEXTS[0]))
+    assert inflate_all([first, second]) == [TEXTS[0]] * 2
+    (stray,) = inflate_all([second])
+    assert SENTINEL[:1] in stray
+
+
+def test_a_right_guess_makes_a_secret_shorter() -> None:
+    guesses = {code: ("chat", {"text": f"code {code}"}) for code in ("0000", "7319", "2222")}
+    sizes = guess_sizes(("key", {"text": "code 7319"}), guesses)
+    assert sizes["7319"] < sizes["0000"] == sizes["2222"]
+
+
+def test_windows_are_drawn_and_said() -> None:
+    picture = draw_windows("a finding", "counted", ["AA", "AA", "AAB", "CC·"])
+    assert [row.split(maxsplit=2) for row in repr(picture).splitlines()[1:]] == [
+        ["client", "1", "1–3 A, 4–4 C"],
+        ["client", "2", "1–3 A, 4–4 C"],
+        ["client", "3", "3–3 B, 4–4 ·"],
+    ]
+    assert [(bar.base, bar.x[0]) for bar in picture.figure.data if bar.y[0] == "client 3"] == [(2, 1), (3, 1)]
