@@ -73,7 +73,7 @@ def _summary_bytes(findings: Findings) -> list[str]:
     whole, floor = {row.label: row for row in findings.whole}, findings.floor
     if not whole or floor is None:
         return ["-"] * 6
-    off, stock, best = (whole[label].wire_bytes for label in ("off", "stock", "best"))
+    off, stock, best = whole["off"].wire_bytes, whole["stock"].wire_bytes, floor.best_bytes
     floors = [f"{floor.xz_bytes:,}", "-" if floor.zstd_bytes is None else f"{floor.zstd_bytes:,}"]
     return [f"{off:,}", f"{stock:,}", f"{best:,}", f"{share_percent(best, stock):.1f} %", *floors]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from reznet_ws.audit.findings import Findings, ProblemNote
 from reznet_ws.audit.terminal import Audited, audit_text, problems_text, summary_text
 from reznet_ws.audit.wording import verdict_lines
@@ -35,15 +37,17 @@ def test_problems_have_file_and_position_and_are_not_endless() -> None:
 
 
 def test_the_summary_has_a_row_for_each_file(audited: Findings, nothing_from_the_server: Findings) -> None:
+    assert audited.floor is not None
+    floor = dataclasses.replace(audited.floor, best_bytes=123_456)  # of a shared window, say
+    audited = dataclasses.replace(audited, floor=floor)
     text = summary_text(
         [Audited("folder/chat.jsonl", audited, 0.5), Audited("sent.jsonl", nothing_from_the_server, 1.0)]
     )
-    assert audited.floor is not None
     assert audited.verdict is not None
     (row,) = (line.split() for line in text.splitlines() if line.startswith("chat.jsonl  "))
     stock = next(row.wire_bytes for row in audited.whole if row.label == "stock")
     assert row[1:2] == [f"{audited.totals.messages:,}"]
-    assert {f"{stock:,}", f"{audited.floor.best_bytes:,}", f"{audited.floor.xz_bytes:,}"} <= set(row)
+    assert {f"{stock:,}", "123,456", f"{floor.xz_bytes:,}"} <= set(row)
     assert f"{0.5 * 10_000 / audited.totals.messages:.1f}" in row
     assert f"chat.jsonl: {audited.verdict.best.source}" in text
     assert "sent.jsonl: no verdict" in text
