@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks` compares the servers, `python -m benchmarks bytes` computes bytes alone.
+"""The command line: `python -m benchmarks` compares servers, `… bytes` computes bytes, `… stall` stalls a reader.
 
 In: arguments. Out: tables on stdout, how far it is on stderr, and files in a folder.
 Never: ends with another status because a target is missed.
@@ -20,8 +20,10 @@ from benchmarks.machine import describe_machine, lacks
 from benchmarks.picture import draw, save_picture
 from benchmarks.report import write_report
 from benchmarks.rounds import PHASES, Plan, interleave
+from benchmarks.stall import stall
 from benchmarks.traffic import Emission, TrafficError, lab_traffic, read_traffic
 from benchmarks.window_bytes import Audience
+from reznet_ws import Settings
 
 RESULTS = Path(__file__).parent / "results"
 # Of one source, at most: enough for windows to be full, and quick.
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_bytes(commands)
+    _add_stall(commands)
     named = arguments and (arguments[0] in commands.choices or arguments[0] in ("-h", "--help"))
     args = parser.parse_args(arguments if named else ["run", *arguments])
     try:
@@ -83,6 +86,19 @@ def _add_bytes(commands: Any) -> None:
     computed.set_defaults(run=_bytes)
 
 
+def _add_stall(commands: Any) -> None:
+    stalled = commands.add_parser(
+        "stall",
+        help="a reader that stalls, and the server's memory",
+        description="One reader stalls while others are served: the server's memory over time.",
+    )
+    stalled.add_argument("--minutes", type=float, default=10, help="(default: %(default)s)")
+    stalled.add_argument("--rate", type=float, default=200, help="messages of 1 KB a second (default: %(default)s)")
+    stalled.add_argument("--clients", type=int, default=10, help="that read (default: %(default)s)")
+    stalled.add_argument("--skip", action="store_true", help="it misses messages instead of its connection")
+    stalled.set_defaults(run=_stall)
+
+
 def _run(args: argparse.Namespace) -> None:
     plan, contestants = _plan(args), _contestants(args)
     emissions = read_traffic(args.traffic) if args.traffic else lab_traffic(args.seed)
@@ -113,6 +129,13 @@ def _bytes(args: argparse.Namespace) -> None:
     sources |= {path.name: read_traffic(path, args.messages) for path in args.files}
     audience = Audience(args.clients, args.rate, args.churn)
     sys.stdout.write(write_bytes_report(sources, audience, use_clock=args.clock, told=_tell))
+
+
+def _stall(args: argparse.Namespace) -> None:
+    if args.minutes <= 0 or args.rate <= 0 or args.clients < 1:
+        raise ValueError("--minutes, --rate and --clients must be above 0")
+    settings = Settings.recommended().replace(skip_slow_readers=args.skip)
+    sys.stdout.write(stall(args.minutes, args.rate, args.clients, settings, _tell))
 
 
 def _plan(args: argparse.Namespace) -> Plan:

@@ -114,7 +114,7 @@ class Delivery:
         self._on_slow = on_slow
         self.slow_readers = SlowReaders()
         self.ledger = Ledger()
-        self.writer = Writer(self, self.ledger)
+        self.writer = Writer(self, self.ledger, self._tell_admin)
         # Connections that can be written at this moment, as far as that is known.
         self._lines: dict[str, Line] = {}
 
@@ -275,6 +275,13 @@ class Delivery:
             if not socket.closing:
                 self._lines[receiver] = connection.line
         return lines, outboxes
+
+    def _tell_admin(self, packets: int, size: int) -> None:
+        """What python-socketio's Admin UI shows; it counts what engineio sends, and this went past it."""
+        counts = getattr(getattr(self._eio.handlers["connect"], "__self__", None), "event_buffer", None)
+        if counts is not None:
+            counts.push("packetsOut", packets)
+            counts.push("bytesOut", size)
 
     def _log(self, event: str, before: Sequence[Payload], after: Sequence[Payload]) -> None:
         plain_bytes = sum(payload.plain_bytes for payload in before)

@@ -25,7 +25,7 @@ from websockets.protocol import State
 
 from reznet_ws.deflate import AdjustableDeflateFactory
 from reznet_ws.transport import CountingTransport, Line
-from reznet_ws.writer import TalliedBytes, TalliedText, Writer
+from reznet_ws.writer import Writer
 
 SCOPE_KEY = "reznet_ws"
 _EXTENSIONS_HEADER = "Sec-WebSocket-Extensions"
@@ -94,25 +94,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Write one message; one that many connections send is framed and counted with its tally."""
-        is_message = message["type"] == "websocket.send" and self._writer is not None
-        if not is_message or not self.handshake_complete or self.close_sent:
+        writer = self._writer
+        if message["type"] != "websocket.send" or writer is None or not self.handshake_complete or self.close_sent:
             self._hinder()
             return await super().send(message)
         await self.writable.wait()
         if not self.can_write:
             raise ClientDisconnected
         data = message.get("bytes")
-        data = message["text"] if data is None else data
-        if isinstance(data, (TalliedText, TalliedBytes)):
-            assert self._writer is not None
-            self._writer.write_late(data, self.line)
-        else:
-            self.write(data)
+        writer.write_late(message["text"] if data is None else data, self.line)
         if self.on_sent is not None:
             self.on_sent()
 
     def write(self, data: str | bytes) -> None:
-        """Write one message; `can_write` must hold."""
+        """Write one message past engineio; `can_write` must hold."""
         assert self._writer is not None
         self._writer.write(data, [self.line])
 

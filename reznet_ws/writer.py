@@ -6,7 +6,7 @@ Never: asks who a message is for, or whether a line can be written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from websockets.frames import Frame, Opcode
 
@@ -52,25 +52,31 @@ Tallied = TalliedText | TalliedBytes
 class Writer:
     """Holds the settings' holder and the ledger that all lines of a server share."""
 
-    def __init__(self, holder: HasSettings, ledger: Ledger) -> None:
+    def __init__(
+        self, holder: HasSettings, ledger: Ledger, on_written: Callable[[int, int], object] = lambda packets, size: None
+    ) -> None:
+        """`on_written` is told how many packets went past engineio, and their size in all, as Engine.IO sees them."""
         self.holder = holder
         self.ledger = ledger
+        self._on_written = on_written
         self._cork = Cork(ledger, lambda: holder.settings.coalesce_ms)
 
     def write(self, data: str | bytes, lines: Sequence[Line]) -> None:
         """Write one message; one that carries a tally is counted with it."""
+        self._on_written(len(lines), len(lines) * len(data))
         if isinstance(data, (TalliedText, TalliedBytes)):
             frame = data.frame
             for wire, copies in self._write(frame, lines):
                 sizes = len(frame.data), payload_bytes(len(wire)), len(wire)
                 data.tally.record(*sizes, first=data.first, copies=copies)
-        elif isinstance(data, str):
-            self._write(SharedFrame(Opcode.TEXT, data.encode()), lines)
         else:
-            self._write(SharedFrame(Opcode.BINARY, data), lines)
+            self._write(_frame_of(data), lines)
 
-    def write_late(self, data: Tallied, line: Line) -> None:
-        """Write to one line what others were written before, if anybody was."""
+    def write_late(self, data: str | bytes, line: Line) -> None:
+        """Write to one line what engineio kept for it, and others were written before, if anybody was."""
+        if not isinstance(data, (TalliedText, TalliedBytes)):
+            self._write(_frame_of(data), [line])
+            return
         frame = data.frame
         deflate = line.deflate
         if deflate is None or frame.must_stay_clear:
@@ -134,6 +140,12 @@ class Writer:
                 else:
                     sharing.setdefault(window, []).append(line)
         return sharing
+
+
+def _frame_of(data: str | bytes) -> SharedFrame:
+    if isinstance(data, str):
+        return SharedFrame(Opcode.TEXT, data.encode())
+    return SharedFrame(Opcode.BINARY, data)
 
 
 def _compress_alone(frame: SharedFrame, deflate: AdjustableDeflate) -> bytes:

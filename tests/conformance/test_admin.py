@@ -140,6 +140,24 @@ async def test_it_is_told_of_the_servers_figures(order: str, mode: str) -> None:
         await everybody_still_gets_messages(site, users)
 
 
+@pytest.mark.parametrize("order", ORDERS)
+async def test_it_is_told_how_much_went_out(order: str) -> None:
+    """Whichever way it went: each client is sent the message, and that once."""
+    async with watched(order, "production") as (site, users, admin):
+        await until(lambda: len(told(admin, "server_stats")) > 1, "the figures from before")
+        before = total(admin, "bytesOut")
+        for _ in range(20):
+            await site.sio.emit("large", "x" * 10_000)
+        await end_of(site, users)
+        await until(lambda: total(admin, "bytesOut") >= before + len(users) * 200_000, "what went out")
+        assert total(admin, "bytesOut") < before + len(users) * 220_000
+
+
+def total(admin: Client, kind: str) -> int:
+    stats = [event.args[0] for event in admin.events if event.name == "server_stats"]
+    return sum(count["count"] for each in stats for count in each["aggregatedEvents"] if count["type"] == kind)
+
+
 STATS = {"rawConnection", "packetsIn", "packetsOut", "bytesIn", "bytesOut"}
 
 
