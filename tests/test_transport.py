@@ -1,0 +1,153 @@
+"""Frames wait for one another and for nothing else; order is kept whatever comes in between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reznet_ws.ledger import Ledger
+from reznet_ws.transport import Cork, CountingTransport, Line
+from reznet_ws.window import Figures, Inflater, Window
+
+
+class Socket:
+    """Where a line ends; `takes_s` is how long each write keeps the loop busy."""
+
+    def __init__(self, takes_s: float = 0.0) -> None:
+        self.writes: list[bytes] = []
+        self.is_closed = False
+        self._takes_s = takes_s
+
+    def write(self, data: bytes) -> None:
+        time.sleep(self._takes_s)
+        self.writes.append(data)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def get_write_buffer_size(self) -> int:
+        return 7
+
+
+def new_line(takes_s: float = 0.0, ledger: Ledger | None = None) -> tuple[Line, Socket]:
+    socket = Socket(takes_s)
+    return Line(socket, ledger or Ledger()), socket  # type: ignore[arg-type]
+
+
+async def turn() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_due_in_one_turn_of_the_loop_leaves_in_one_write_and_at_its_end() -> None:
+    (line, socket), (other, others) = new_line(), new_line()
+    cork = Cork(Ledger(), lambda: 5.0)
+    cork.put([line, other], b"one ")
+    cork.put([line], b"two ")
+    cork.put([line, other], b"three")
+    assert socket.writes == []
+    await turn()
+    assert (socket.writes, others.writes) == ([b"one two three"], [b"one three"])
+
+
+async def test_while_writing_takes_long_more_leaves_with_each_write_but_waits_no_longer_than_it_may() -> None:
+    line, socket = new_line(takes_s=0.02)
+    cork = Cork(Ledger(), lambda: 30.0)
+    cork.put([line], b"first")
+    await turn()
+    began = asyncio.get_running_loop().time()
+    for _ in range(10):
+        cork.put([line], b"later")
+        await turn()
+    assert socket.writes == [b"first"]
+    while len(socket.writes) < 2:  # noqa: ASYNC110 (what waits is a timer's)
+        await asyncio.sleep(0.001)
+    assert asyncio.get_running_loop().time() - began >= 0.029
+    assert socket.writes == [b"first", b"later" * 10]
+
+
+async def test_much_is_written_without_waiting() -> None:
+    line, socket = new_line()
+    cork = Cork(Ledger(), lambda: 1000.0)
+    cork.put([line], b"x" * 65_000)
+    cork.put([line], b"y" * 1_000)
+    assert socket.writes == [b"x" * 65_000 + b"y" * 1_000]
+    await turn()
+    assert len(socket.writes) == 1
+
+
+async def test_lines_that_are_due_the_same_are_written_one_and_the_same_bytes() -> None:
+    pairs = [new_line() for _ in range(5)]
+    cork = Cork(Ledger(), lambda: 5.0)
+    for data in (b"one ", b"two"):
+        cork.put([line for line, _ in pairs], data)
+    cork.close()
+    assert len({id(socket.writes[0]) for _, socket in pairs}) == 1
+
+
+async def test_a_closing_line_writes_what_waits_and_a_dropped_one_forgets_it() -> None:
+    (closing, first), (dropped, second) = new_line(), new_line()
+    window = Window(Figures(15, 6), Figures(15, 6).deflater(), 0)
+    dropped.inflater = Inflater()
+    dropped.inflater.window = window
+    cork = Cork(Ledger(), lambda: 5.0)
+    cork.put([closing, dropped], b"last")
+    closing.close()
+    dropped.drop()
+    cork.close()
+    assert (first.writes, first.is_closed) == ([b"last"], True)
+    assert (second.writes, window.members) == ([], 0)
+
+
+async def test_every_byte_is_counted_when_it_is_written_and_only_then() -> None:
+    ledger = Ledger()
+    (line, _), (other, _) = new_line(ledger=ledger), new_line(ledger=ledger)
+    cork = Cork(ledger, lambda: 5.0)
+    cork.put([line, other], b"12345")
+    assert ledger.sent_bytes == 0
+    line.write(b"678")
+    assert (ledger.sent_bytes, line.sent_bytes) == (8, 8)
+    cork.close()
+    assert (ledger.sent_bytes, other.sent_bytes) == (13, 5)
+
+
+def test_everything_else_is_the_transports_own() -> None:
+    assert new_line()[0].get_write_buffer_size() == 7
+    counter = CountingTransport(Socket())  # type: ignore[arg-type]
+    counter.write(b"123")
+    assert (counter.sent_bytes, counter.ledger) == (3, None)
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["put", "write", "flush", "turn"]), st.sets(st.integers(0, 3), min_size=1), st.binary())
+)
+
+
+@given(steps)
+def test_no_line_loses_doubles_or_overtakes_anything(steps: list[tuple[str, set[int], bytes]]) -> None:
+    pairs = [new_line() for _ in range(4)]
+    expected = [b""] * 4
+
+    async def drive() -> None:
+        cork = Cork(Ledger(), lambda: 5.0)
+        actions: dict[str, Any] = {
+            "put": lambda some, data: cork.put([pairs[number][0] for number in some], data),
+            "write": lambda some, data: [pairs[number][0].write(data) for number in some],
+        }
+        for step, some, data in steps:
+            if step in actions:
+                actions[step](some, data)
+                for number in some:
+                    expected[number] += data
+            elif step == "flush":
+                cork.flush()
+            else:
+                await turn()
+        cork.close()
+
+    asyncio.run(drive())
+    assert [b"".join(socket.writes) for _, socket in pairs] == expected
