@@ -16,6 +16,7 @@ from reznet_ws.lab.windows import (
     WAYS,
     Members,
     WatchedMembers,
+    guess_digits,
     guess_sizes,
     inflate_all,
     overlap,
@@ -100,6 +101,13 @@ def test_a_right_guess_makes_a_secret_shorter() -> None:
     guesses = {code: ("chat", {"text": f"code {code}"}) for code in ("0000", "7319", "2222")}
     sizes = guess_sizes(("key", {"text": "code 7319"}), guesses)
     assert sizes["7319"] < sizes["0000"] == sizes["2222"]
+
+
+@pytest.mark.parametrize("code", ["7319", "4802"])
+def test_forty_questions_find_four_digits(code: str) -> None:
+    rounds = guess_digits(("key", {"text": f"the code is {code}"}), "the code is {}, is it?", 4)
+    assert [len(sizes) for sizes in rounds] == [10] * 4
+    assert "".join(min(sizes, key=sizes.__getitem__) for sizes in rounds) == code
 
 
 def test_windows_are_drawn_and_said() -> None:

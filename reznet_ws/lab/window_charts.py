@@ -76,6 +76,10 @@ def _style(figure: go.Figure, title: str, counted: str, rows: int, messages: int
             "font": {"size": 15},
             "x": 0.008,
             "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 18},
         },
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -83,5 +87,7 @@ def _style(figure: go.Figure, title: str, counted: str, rows: int, messages: int
         barmode="overlay",
         showlegend=False,
     )
-    figure.update_xaxes(title={"text": "messages sent", "standoff": 6}, range=[0, messages], showgrid=False)
+    figure.update_xaxes(
+        title={"text": "messages sent", "standoff": 6, "font": {"size": 12}}, range=[0, messages], showgrid=False
+    )
     figure.update_yaxes(autorange="reversed", showgrid=False)

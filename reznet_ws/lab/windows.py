@@ -218,3 +218,16 @@ def guess_sizes(secret: Event, guesses: Mapping[str, Event]) -> dict[str, int]:
         room.send(as_text(guess))
         sizes[name] = len(room.send(as_text(secret))[0])
     return sizes
+
+
+def guess_digits(secret: Event, question: str, count: int) -> list[dict[str, int]]:
+    """The secret's sizes after each of ten questions, digit by digit; the shortest is taken for right and kept.
+
+    `question` has `{}` where the digits go, those found and one more.
+    """
+    found, rounds = "", []
+    for _ in range(count):
+        guesses = {digit: ("support_request", {"text": question.format(found + digit)}) for digit in "0123456789"}
+        rounds.append(guess_sizes(secret, guesses))
+        found += min(rounds[-1], key=rounds[-1].__getitem__)
+    return rounds
