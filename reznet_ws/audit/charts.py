@@ -71,7 +71,7 @@ def draw_comparison(findings: Findings) -> Picture:
     if verdict.saving.best_bytes != verdict.best.row.wire_bytes:
         values["best, shared"] = verdict.saving.best_bytes / _KB
     if verdict.stock_clients.source != verdict.best.source:
-        values["stock clients"] = whole["stock clients"]
+        values["stock clients"] = verdict.stock_clients.wire_bytes / _KB
     floors = {"floor: xz": floor.xz_bytes, "floor: zstd": floor.zstd_bytes}
     values |= {name: size / _KB for name, size in floors.items() if size is not None}
     colours |= dict.fromkeys(floors, _FLOOR_COLOUR)

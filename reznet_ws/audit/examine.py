@@ -24,6 +24,7 @@ from reznet_ws.audit.fieldmap import propose
 from reznet_ws.audit.findings import (
     Alternative,
     Audience,
+    Choice,
     EventCost,
     FieldMap,
     Findings,
@@ -39,11 +40,12 @@ from reznet_ws.audit.floor import compress_whole
 from reznet_ws.audit.names import Names
 from reznet_ws.audit.repeats import find_repeats
 from reznet_ws.audit.replay import Count, key_of, replay
+from reznet_ws.audit.rule import RULE
 from reznet_ws.audit.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
 from reznet_ws.audit.shared import share_window
 from reznet_ws.audit.spool import Kept, Spool
 from reznet_ws.audit.sweep import Searched, make_row, search
-from reznet_ws.audit.verdict import best_bytes_of, decide, judge, settle_window, shortlist
+from reznet_ws.audit.verdict import decide, make_choice, save, settle_window, shortlist
 from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
 from reznet_ws.optimizer import PayloadOptimizer
 from reznet_ws.settings import Settings
@@ -225,11 +227,19 @@ def _search(
     rows = {label: rows[label] for label in Settings.presets()}
     rows |= {label: replace(row, label=label) for label, row in chosen.items()}
     found.whole = tuple(rows.values())
-    if audience.source == "capture" and decided.best.deflate_shared:
-        best_bytes = rows["best"].wire_bytes
-        progress_of_window = count("shared window", spool.count_all(Direction.RECEIVED))
-        found.shared = share_window(spool, decided.best, best_bytes, progress_of_window, clock)
-        decided = settle_window(decided, found.shared)
+    chosen_settings = {"best": decided.best, "stock clients": decided.stock_clients}
+    windows: dict[Settings, SharedWindow | None] = {}
+    made: dict[str, Choice] = {}
+    for label, settings in chosen_settings.items():
+        if settings not in windows:
+            simulates = audience.source == "capture" and settings.deflate_shared
+            more = count("shared window", spool.count_all(Direction.RECEIVED) * len({*chosen_settings.values()}))
+            windows[settings] = (
+                share_window(spool, settings, rows[label].wire_bytes, more, clock) if simulates else None
+            )
+        shared = windows[settings]
+        made[label] = make_choice(settle_window(settings, shared), rows[label], rows, audience, shared, show)
+    found.shared = windows[decided.best]
     found.field_map = propose(sample, reading.names)
     progress("other servers", 0, None)
     found.alternatives = compare(spool)
@@ -239,17 +249,11 @@ def _search(
         payload_bytes,
         count("floor", 2 * payload_bytes),
     )
-    found.floor = Floor(payload_bytes, xz_bytes, zstd_bytes, best_bytes_of(decided, rows["best"], found.shared))
-    found.verdict = judge(
-        decided,
-        rows,
-        audience,
-        found.shared,
-        show,
-        connected_ms=_connected_ms(spool, reading),
-        users=users,
-        price_per_gb=price_per_gb,
-    )
+    best, stock_clients = made["best"], made["stock clients"]
+    found.floor = Floor(payload_bytes, xz_bytes, zstd_bytes, best.wire_bytes)
+    stock_bytes, connected_ms = rows["stock"].wire_bytes, _connected_ms(spool, reading)
+    saving = save(stock_bytes, best.wire_bytes, connected_ms, users, price_per_gb)
+    found.verdict = Verdict(RULE, best, stock_clients, saving)
     return found
 
 

@@ -310,11 +310,13 @@ class Saving:
 class Choice:
     """Settings to paste: `source` evaluates to them (`eval(source, {"Settings": Settings})`).
 
-    `row` is on everything. `reasons` are whole sentences.
+    `row` is on everything. `wire_bytes` are the row's, or with one window for all who are sent the same, where that was
+    simulated and is recommended. `reasons` are whole sentences.
     """
 
     source: str
     row: Row
+    wire_bytes: int
     reasons: tuple[str, ...]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from reznet_ws.audit.findings import Audience, Choice, Row, Saving, SharedWindow, Verdict
-from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, NEAR_SHARED, RULE, choose, choose_batching
+from reznet_ws.audit.findings import Audience, Choice, Row, Saving, SharedWindow
+from reznet_ws.audit.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, NEAR_SHARED, choose, choose_batching
 from reznet_ws.audit.sweep import Searched
 from reznet_ws.settings import Settings
 
@@ -72,45 +72,24 @@ def decide(finalists: dict[str, Settings], rows: Sequence[Row]) -> Decided:
     )
 
 
-def settle_window(decided: Decided, shared: SharedWindow | None) -> Decided:
+def settle_window(settings: Settings, shared: SharedWindow | None) -> Settings:
     """Give each connection its own window after all, where one for all of them costs bytes."""
     if shared is None or shared.shared_bytes <= shared.own_bytes * (1 + NEAR_SHARED):
-        return decided
-    return dataclasses.replace(
-        decided,
-        best=decided.best.replace(deflate_shared=False),
-        stock_clients=decided.stock_clients.replace(deflate_shared=False),
-    )
+        return settings
+    return settings.replace(deflate_shared=False)
 
 
-def best_bytes_of(decided: Decided, best: Row, shared: SharedWindow | None) -> int:
-    """What the recommended settings take."""
-    return shared.shared_bytes if shared is not None and decided.best.deflate_shared else best.wire_bytes
-
-
-def judge(
-    decided: Decided,
+def make_choice(
+    settings: Settings,
+    row: Row,
     rows: dict[str, Row],
     audience: Audience,
     shared: SharedWindow | None,
     show: Callable[[str], str],
-    *,
-    connected_ms: float | None,
-    users: int | None,
-    price_per_gb: float | None,
-) -> Verdict:
-    """Say what was decided; `rows` are of everything: "off", "stock", "best", "stock clients"."""
-    best, stock = rows["best"], rows["stock"]
-    return Verdict(
-        RULE,
-        Choice(source_of(decided.best, show), best, _reasons(decided.best, best, rows, audience, shared)),
-        Choice(
-            source_of(decided.stock_clients, show),
-            rows["stock clients"],
-            _reasons(decided.stock_clients, rows["stock clients"], rows, audience, shared),
-        ),
-        save(stock.wire_bytes, best_bytes_of(decided, best, shared), connected_ms, users, price_per_gb),
-    )
+) -> Choice:
+    """Settings to paste, what they take, and why. `rows` are of everything: "off", "stock", "best", "stock clients"."""
+    wire_bytes = shared.shared_bytes if shared is not None and settings.deflate_shared else row.wire_bytes
+    return Choice(source_of(settings, show), row, wire_bytes, _reasons(settings, row, rows, audience, shared))
 
 
 def save(

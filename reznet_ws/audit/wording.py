@@ -141,10 +141,8 @@ def say_per_day(saving: Saving) -> str:
 
 
 def say_stock_clients(verdict: Verdict) -> str:
-    """What is saved where clients cannot change; of these a shared window was not simulated."""
-    change = f"{say_change(verdict.stock_clients.row.wire_bytes, verdict.saving.stock_bytes)} than stock"
-    is_best_shared = verdict.saving.best_bytes != verdict.best.row.wire_bytes
-    return f"{change} with a window for each connection" if is_best_shared else change
+    """What is saved where clients cannot change."""
+    return f"{say_change(verdict.stock_clients.wire_bytes, verdict.saving.stock_bytes)} than stock"
 
 
 def best_alternatives(findings: Findings) -> tuple[Alternative, ...]:
