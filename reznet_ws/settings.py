@@ -76,7 +76,7 @@ class Settings:
 
     # A reader slower than what it is sent: its queue may take so much memory, then its connection is closed with 1013,
     # so that the client connects again; or, where newer messages make up for older ones, it misses some.
-    max_queued_bytes: int = _figure(33_554_432, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
+    max_queued_bytes: int = _figure(67_108_864, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
     skip_slow_readers: bool = _switch(False, "a slow reader misses messages instead of its connection")
 
     log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
