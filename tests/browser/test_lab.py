@@ -180,7 +180,7 @@ def reduction(dashboard: Locator) -> float:
 
 def saving(dashboard: Locator, layer: str) -> float:
     """What a layer's bar says, in percent; no number while plotly draws it."""
-    said = dashboard.locator(".x4y4 .bartext").all_text_contents()
+    said = dashboard.locator(".x6y6 .bartext").all_text_contents()
     return number(said[LAYERS.index(layer)]) if len(said) == len(LAYERS) else math.nan
 
 
