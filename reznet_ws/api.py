@@ -47,9 +47,7 @@ class SlowReaders(BaseModel):
     """Clients that read more slowly than they are sent."""
 
     closed_connections: int = Field(description="whose queue was full")
-    skipped_messages: int = Field(
-        description="times receivers: not sent, where the settings prefer that"
-    )
+    skipped_messages: int = Field(description="times receivers: not sent, where the settings prefer that")
     queued_bytes: int = Field(description="about what all queues take in memory at this moment")
 
 

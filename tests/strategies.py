@@ -6,6 +6,7 @@ Never: asserts.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -162,3 +163,9 @@ payloads_with_bytes = objects_with_bytes | values_with_bytes | bulky_values
 
 event_names = st.sampled_from(["message_new", "agent_status", "message_batch", 'quo"te', "событие", ""]) | texts
 namespaces = st.sampled_from(["/", "/chat", "/a-1", "/7", "/чат"])
+
+
+def name_layers(settings: Settings) -> str:
+    """The layers that are on: a set's `repr` differs from process to process, and tests are told apart by it."""
+    switches = [item.name for item in dataclasses.fields(Settings) if item.type == "bool"]
+    return ",".join(name for name in switches if getattr(settings, name)) or "none"

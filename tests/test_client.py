@@ -268,7 +268,7 @@ FORGED = [
     {"_v": 2, "gz": b"no gzip"},
     {"_v": 2, "ts": "2025"},
     {"_v": 2, "mid": 1, "message_id": 2},
-    {"_v": 2, "gz": gzip.compress(b'"' + b"a" * 2000 + b'"')},
+    {"_v": 2, "gz": gzip.compress(b'"' + b"a" * 2000 + b'"', mtime=0)},
 ]
 
 

@@ -198,7 +198,7 @@ def test_abbreviation_is_dropped_where_it_saves_nothing(value: Any) -> None:
     assert payload.abbreviated_bytes == payload.plain_bytes
 
 
-@pytest.mark.parametrize("settings", s.ALL_LAYERS, ids=repr)
+@pytest.mark.parametrize("settings", s.ALL_LAYERS, ids=s.name_layers)
 @pytest.mark.parametrize("mark", [2, 1, None, "2", b"2"], ids=repr)
 def test_an_applications_own_mark_is_escaped_whatever_the_settings(settings: Settings, mark: Any) -> None:
     sent = PayloadOptimizer(settings).optimize({"_v": mark, "mid": "x"})
@@ -240,7 +240,7 @@ def test_no_step_makes_a_payload_larger_unless_it_must_be_marked(value: Any) -> 
             assert sent.gzipped_bytes <= sent.encoded_bytes <= sent.abbreviated_bytes <= sent.plain_bytes
 
 
-@pytest.mark.parametrize("settings", s.ALL_LAYERS, ids=repr)
+@pytest.mark.parametrize("settings", s.ALL_LAYERS, ids=s.name_layers)
 def test_what_json_lacks_is_refused_in_both_formats_whatever_the_settings(settings: Settings) -> None:
     optimizer = PayloadOptimizer(settings)
     for function in (optimizer.optimize, optimizer.encode_plain):
