@@ -25,6 +25,23 @@ def split_attachments(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
 
     Source: socket.io-protocol 5, "Binary event"; the same numbering as socketio/packet.py `deconstruct_binary`.
     """
+    try:
+        text = _ENCODE[utf8](value)
+    except TypeError:  # bytes, or what has no JSON form at all
+        return _place(value, utf8=utf8)
+    if utf8 and not _has_utf8(text):
+        return _ENCODE[False](value), []
+    return text, []
+
+
+# Made once: making them takes as long as a small message.
+_STYLE: dict[bool, Any] = {
+    utf8: {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": not utf8} for utf8 in (False, True)
+}
+_ENCODE = {utf8: json.JSONEncoder(**style).encode for utf8, style in _STYLE.items()}
+
+
+def _place(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
     attachments: list[bytes] = []
 
     def placeholder(item: Any) -> dict[str, Any]:
@@ -33,10 +50,17 @@ def split_attachments(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
         attachments.append(bytes(item))
         return {"_placeholder": True, "num": len(attachments) - 1}
 
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=not utf8, default=placeholder)
-    if utf8 and not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return split_attachments(value, utf8=False)
+    text = json.dumps(value, default=placeholder, **_STYLE[utf8])
+    if utf8 and not _has_utf8(text):
+        return _place(value, utf8=False)
     return text, attachments
+
+
+def _has_utf8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

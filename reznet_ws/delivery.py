@@ -28,7 +28,7 @@ from reznet_ws.fields import PayloadError
 from reznet_ws.ledger import Ledger, Share, Tally
 from reznet_ws.optimizer import Payload, PayloadOptimizer
 from reznet_ws.outbox import Outbox
-from reznet_ws.packets import Message, Packet, event_packet, pack
+from reznet_ws.packets import Message, Packet, envelope_bytes, event_packet, pack
 from reznet_ws.settings import Settings
 from reznet_ws.transport import Line
 from reznet_ws.wire import WebSocketProtocol
@@ -91,6 +91,17 @@ class Outgoing:
 
 
 @dataclass(slots=True)
+class Audience:
+    """Whom a message is for, by format; kept from one message to the next, it is quicker than asking for each."""
+
+    plain_to: Sequence[str]
+    short_to: Sequence[str]
+    # Of `plain_to`, where all could be written in that generation.
+    lines: Sequence[Line] = ()
+    generation: int = -1
+
+
+@dataclass(slots=True)
 class SlowReaders:
     """What became of readers slower than what they were sent."""
 
@@ -117,6 +128,8 @@ class Delivery:
         self.writer = Writer(self, self.ledger, self._tell_admin)
         # Connections that can be written at this moment, as far as that is known.
         self._lines: dict[str, Line] = {}
+        # Counts up whenever one of them no longer can.
+        self._generation = 0
 
     @property
     def settings(self) -> Settings:
@@ -151,18 +164,25 @@ class Delivery:
             Message(event, plain, namespace), None if shortened is None else Message(event, shortened, namespace)
         )
 
-    def send(self, outgoing: Outgoing, plain_to: Sequence[str], short_to: Sequence[str], batch: bool | None) -> None:
+    def send(self, outgoing: Outgoing, audience: Audience, batch: bool | None) -> None:
         """Queue for the receivers of format 1, and queue or hold back for those of format 2.
 
         `batch`: whether it may wait; None leaves it to the settings.
         """
-        if plain_to:
-            self._post(plain_to, self._single(outgoing.plain, outgoing.plain, None))
-        if outgoing.short is not None and short_to:
+        if audience.plain_to:
+            packets = self._single(outgoing.plain, outgoing.plain, None)
+            if audience.generation == self._generation:
+                self._write(audience.lines, packets)
+            else:
+                audience.generation = self._generation  # and not what it is after writing
+                audience.lines = self._post(audience.plain_to, packets)
+                if len(audience.lines) < len(audience.plain_to):
+                    audience.generation = -1
+        if outgoing.short is not None and audience.short_to:
             short, settings = outgoing.short, self.settings
             may_wait = short.may_wait(settings) if batch is None else batch and short.fits(settings)
             now_ms = asyncio.get_running_loop().time() * 1000
-            for group in self._batcher.add(short_to, outgoing, now_ms, may_wait=may_wait):
+            for group in self._batcher.add(audience.short_to, outgoing, now_ms, may_wait=may_wait):
                 self._post_batch(group.receivers, group.messages)
             self._set_timer()
 
@@ -179,12 +199,12 @@ class Delivery:
 
     def connect(self, receiver: str, connection: WebSocketProtocol, socket: AsyncSocket) -> None:
         """A receiver's WebSocket, once its socket is upgraded."""
-        socket.queue.connect(connection, socket, lambda: self._lines.pop(receiver, None))
+        socket.queue.connect(connection, socket, lambda: self._forget_line(receiver))
 
     def discard(self, receiver: str) -> None:
         """Forget a receiver that is gone."""
         self._batcher.discard(receiver)
-        self._lines.pop(receiver, None)
+        self._forget_line(receiver)
 
     def close(self) -> None:
         """Queue what is held back and stop the timer."""
@@ -243,14 +263,15 @@ class Delivery:
         secret = any(share.event in self.settings.never_compress for share in shares)
         return [SharedPacket(part, tally, must_stay_clear=secret) for part in parts]
 
-    def _post(self, receivers: Sequence[str], packets: Sequence[SharedPacket]) -> None:
+    def _post(self, receivers: Sequence[str], packets: Sequence[SharedPacket]) -> Sequence[Line]:
+        """Write to those who can be written, and queue for the others; gives the lines that are known from before."""
         known = self._lines
         lines = [line for receiver in receivers if (line := known.get(receiver)) is not None]
+        found: list[Line] = []
         outboxes: list[Outbox] = []
         if len(lines) < len(receivers):
-            lines, outboxes = self._find_lines(receivers)
-        for packet in packets:
-            self.writer.write(packet.direct, lines)
+            found, outboxes = self._find_lines([receiver for receiver in receivers if receiver not in known])
+        self._write([*lines, *found] if found else lines, packets)
         for outbox in outboxes:
             if outbox.has_room(packets):
                 for packet in packets:
@@ -259,6 +280,15 @@ class Delivery:
                 self.slow_readers.skipped_messages += packets[0].messages
             else:
                 self._on_slow(outbox)
+        return lines
+
+    def _write(self, lines: Sequence[Line], packets: Sequence[SharedPacket]) -> None:
+        for packet in packets:
+            self.writer.write(packet.direct, lines)
+
+    def _forget_line(self, receiver: str) -> None:
+        if self._lines.pop(receiver, None) is not None:
+            self._generation += 1
 
     def _find_lines(self, receivers: Iterable[str]) -> tuple[list[Line], list[Outbox]]:
         """The receivers that can be written, and the queues of the others."""
@@ -284,8 +314,10 @@ class Delivery:
             counts.push("bytesOut", size)
 
     def _log(self, event: str, before: Sequence[Payload], after: Sequence[Payload]) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
         plain_bytes = sum(payload.plain_bytes for payload in before)
-        if plain_bytes <= self.settings.log_threshold_bytes or not logger.isEnabledFor(logging.INFO):
+        if plain_bytes <= self.settings.log_threshold_bytes:
             return
         sent_bytes = sum(payload.gzipped_bytes for payload in after)
         percent = 100 * (1 - sent_bytes / plain_bytes)
@@ -300,23 +332,22 @@ def _weight(message: Message) -> int:
 
 
 def _share(message: Message, plain: Message, weight: int, ack_id: int | None = None) -> Share:
-    payloads = message.payloads
-    return Share(
-        message.event,
-        sum(payload.plain_bytes for payload in payloads),
-        sum(payload.abbreviated_bytes for payload in payloads),
-        sum(payload.encoded_bytes for payload in payloads),
-        sum(payload.gzipped_bytes for payload in payloads),
-        _off_frame_bytes(plain, ack_id),
-        weight,
-    )
+    plain_bytes = abbreviated_bytes = encoded_bytes = gzipped_bytes = 0
+    for payload in message.payloads:
+        plain_bytes += payload.plain_bytes
+        abbreviated_bytes += payload.abbreviated_bytes
+        encoded_bytes += payload.encoded_bytes
+        gzipped_bytes += payload.gzipped_bytes
+    off_frame_bytes = _off_frame_bytes(plain, ack_id)
+    return Share(message.event, plain_bytes, abbreviated_bytes, encoded_bytes, gzipped_bytes, off_frame_bytes, weight)
 
 
 def _off_frame_bytes(plain: Message, ack_id: int | None) -> tuple[int, ...]:
     """The WebSocket payloads that stock python-socketio would send for a message."""
-    if any(payload.text is None for payload in plain.payloads):
-        packet = event_packet(plain, utf8=False, ack_id=ack_id)
-        return (1 + len(packet.text), *map(len, packet.attachments))
-    envelope = event_packet(Message(plain.event, (), plain.namespace), utf8=False, ack_id=ack_id)
-    commas = len(plain.payloads)
-    return (1 + len(envelope.text) + commas + sum(payload.plain_bytes for payload in plain.payloads),)
+    size = 1 + envelope_bytes(plain, ack_id)
+    for payload in plain.payloads:
+        if payload.text is None:
+            packet = event_packet(plain, utf8=False, ack_id=ack_id)
+            return (1 + len(packet.text), *map(len, packet.attachments))
+        size += 1 + payload.plain_bytes
+    return (size,)

@@ -87,7 +87,7 @@ def abbreviate(value: Any) -> Any:
 
 def check(value: Any) -> Any:
     """Copy a value as JSON sees it: tuples become lists. Raises: PayloadError, as `abbreviate` does."""
-    return _walk(value, _keep)
+    return _walk(value, None)
 
 
 def expand(value: Any) -> Any:
@@ -116,11 +116,10 @@ def iso_from_ms(ms: int) -> str:
     return f"{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
-_Entry = Callable[[str, Any], tuple[str, Any]]
-
-
-def _keep(key: str, value: Any) -> tuple[str, Any]:
-    return key, value
+# What becomes of one entry of an object; None leaves it as it is.
+_Entry = Callable[[str, Any], tuple[str, Any]] | None
+# What is copied as it is: most of what there is, so it is told apart without a call.
+_ATOMS = frozenset({str, int, bool, bytes, type(None)})
 
 
 def _shorten(key: str, value: Any) -> tuple[str, Any]:
@@ -169,7 +168,7 @@ def _copy(value: Any, entry: _Entry, parents: tuple[int, ...]) -> Any:
     copied = []
     for index, item in enumerate(value):
         try:
-            copied.append(_copy(item, entry, parents))
+            copied.append(item if type(item) in _ATOMS else _copy(item, entry, parents))
         except _Refused as refused:
             refused.steps.append(f"[{index}]")
             raise
@@ -182,8 +181,8 @@ def _copy_object(value: dict[Any, Any], entry: _Entry, parents: tuple[int, ...])
         if not isinstance(key, str):
             raise _Refused(f"has the key {key!r}, which is not a string")
         try:
-            new_key, new_item = entry(key, item)
-            copied[new_key] = _copy(new_item, entry, parents)
+            new_key, new_item = (key, item) if entry is None else entry(key, item)
+            copied[new_key] = new_item if type(new_item) in _ATOMS else _copy(new_item, entry, parents)
         except _Refused as refused:
             refused.steps.append(f".{key}")
             raise

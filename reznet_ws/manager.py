@@ -14,8 +14,9 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Container, Hashable, Iterator
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -23,7 +24,7 @@ import socketio
 from socketio import packet as sio_packet
 from uvicorn.protocols.utils import ClientDisconnected
 
-from reznet_ws.delivery import Delivery, polled_parts
+from reznet_ws.delivery import Audience, Delivery, polled_parts
 from reznet_ws.grants import GRANT_EVENT, Grant, grant
 from reznet_ws.inbound import (
     INVALID_DATA,
@@ -49,6 +50,9 @@ _optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextv
     "optimize_and_batch", default=(True, None)
 )
 
+# Rooms whose members are remembered; an application may have one for each of its users.
+_MOST_AUDIENCES = 256
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -69,6 +73,8 @@ class ConnectionManager:
         self._granted: dict[str, set[str]] = {}
         self._connections: dict[str, WebSocketProtocol] = {}
         self._uncounted: set[str] = set()
+        # (namespace, room) -> how many are in it, and who.
+        self._audiences: dict[tuple[str, Hashable], tuple[int, Audience]] = {}
         self._attachments_due: dict[str, int] = {}
         self._stats = Stats(self._delivery.ledger)
         self._hook()
@@ -161,11 +167,13 @@ class ConnectionManager:
         # Below whatever the manager is (a Redis manager too), above AsyncManager.
         plain = type(sio.manager)
         bases = (_OptimizedManager,) if plain is socketio.AsyncManager else (plain, _OptimizedManager)
-        past_us = plain.emit.__get__(sio.manager)
-        sio.manager.__class__ = type(f"Optimized{plain.__name__}", bases, {"reznet": self})
+        watched = {name: self._watch(getattr(plain, name)) for name in ("basic_enter_room", "basic_leave_room")}
+        optimized = type(f"Optimized{plain.__name__}", bases, {"reznet": self, **watched})
         for name, kept in list(vars(sio.manager).items()):
-            if kept == past_us:  # by the Admin UI, where it came first
-                setattr(sio.manager, name, sio.manager.__class__.emit.__get__(sio.manager))
+            for hooked in ("emit", *watched):
+                if kept == getattr(plain, hooked).__get__(sio.manager):  # by the Admin UI, where it came first
+                    setattr(sio.manager, name, getattr(optimized, hooked).__get__(sio.manager))
+        sio.manager.__class__ = optimized
         self._send_packet = sio._send_packet
         sio._send_packet = self._send_packet_in_order
         self._handle_event, self._handle_ack = sio._handle_event, sio._handle_ack
@@ -184,6 +192,16 @@ class ConnectionManager:
             if eio.handlers[event] == own[event]:
                 eio.on(event, ours)
 
+    def _watch(self, change: Callable[..., None]) -> Callable[..., None]:
+        """Whoever enters or leaves a room does it by one of two methods (python-socketio 5.18, `base_manager.py`)."""
+
+        @functools.wraps(change)
+        def changed(manager: Any, *args: Any, **options: Any) -> None:
+            self._audiences.clear()
+            change(manager, *args, **options)
+
+        return changed
+
     async def _connected(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         asked = grant(environ.get("QUERY_STRING", ""))
         if asked is not None:
@@ -201,7 +219,8 @@ class ConnectionManager:
             asyncio.get_running_loop().call_soon(socket.queue.put_nowait, None)
         self._attachments_due.pop(eio_sid, None)
         self._asked.pop(eio_sid, None)
-        self._granted.pop(eio_sid, None)
+        if self._granted.pop(eio_sid, None) is not None:
+            self._audiences.clear()
         self._connections.pop(eio_sid, None)
         self._uncounted.discard(eio_sid)
         await self._on_disconnect(eio_sid, reason)
@@ -255,10 +274,11 @@ class ConnectionManager:
         if packet.packet_type == sio_packet.CONNECT and asked is not None:
             namespace = packet.namespace or "/"
             said = self._delivery.prepare(GRANT_EVENT, [asked.announcement()], namespace, short=False, optimize=False)
-            self._delivery.send(said, [eio_sid], [], None)
+            self._delivery.send(said, Audience([eio_sid], []), None)
             # From here on, and not before: the client decodes what comes after the announcement.
             if asked.format == FORMAT:
                 self._granted.setdefault(eio_sid, set()).add(namespace)
+                self._audiences.clear()
 
     async def _handle_counted_request(self, scope: Scope, receive: Receive, send: Send) -> Any:
         if scope["type"] == "websocket":
@@ -348,28 +368,45 @@ class ConnectionManager:
     ) -> None:
         optimize, batch = _optimize_and_batch.get()
         args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        plain_to: list[str] = []
-        short_to: list[str] = []
-        sids = {}
-        for sid, eio_sid in self._receivers(namespace, room, skip_sid):
-            sids[eio_sid] = sid
-            (short_to if namespace in self._granted.get(eio_sid, ()) else plain_to).append(eio_sid)
-        outgoing = self._delivery.prepare(event, args, namespace, short=bool(short_to), optimize=optimize)
+        audience = self._audience(namespace, room, skip_sid)
+        outgoing = self._delivery.prepare(event, args, namespace, short=bool(audience.short_to), optimize=optimize)
         self._stats.add(outgoing.plain.payloads, (outgoing.short or outgoing.plain).payloads)
         if callback is None:
-            return self._delivery.send(outgoing, plain_to, short_to, batch)
-        for eio_sid in (*plain_to, *short_to):
-            ack_id = self.sio.manager._generate_ack_id(sids[eio_sid], callback)
-            self._delivery.send_asking(outgoing, eio_sid, ack_id, short=eio_sid in short_to)
+            return self._delivery.send(outgoing, audience, batch)
+        for eio_sid in (*audience.plain_to, *audience.short_to):
+            sid = self.sio.manager.sid_from_eio_sid(eio_sid, namespace)
+            ack_id = self.sio.manager._generate_ack_id(sid, callback)
+            self._delivery.send_asking(outgoing, eio_sid, ack_id, short=eio_sid in audience.short_to)
 
-    def _receivers(self, namespace: str, room: Hashable, skip_sid: Any) -> Iterable[tuple[str, str]]:
-        skip = set(skip_sid) if isinstance(skip_sid, (list, tuple, set)) else {skip_sid}
+    def _audience(self, namespace: str, room: Hashable, skip_sid: Any) -> Audience:
+        manager = self.sio.manager
+        skip = set(skip_sid) if isinstance(skip_sid, (list, tuple, set)) else {skip_sid} if skip_sid else set()
         # A client whose connect handler has not let it in yet is in the room of everybody already; only what is
         # addressed to it, or to a room it was put in, may reach it.
-        pending = self.sio.manager.pending_connect.get(namespace, ()) if room is None else ()
+        if room is None:
+            skip.update(manager.pending_connect.get(namespace, ()))
+        if skip or not (room is None or isinstance(room, str)):
+            return self._find_audience(namespace, room, skip)
+        members = len(manager.rooms.get(namespace, {}).get(room, ()))
+        # Any change of who is where makes it empty, see `_hook`; the count is for applications that change
+        # python-socketio's `rooms` by themselves.
+        known = self._audiences.get((namespace, room))
+        if known is not None and known[0] == members:
+            return known[1]
+        audience = self._find_audience(namespace, room, skip)
+        if len(self._audiences) >= _MOST_AUDIENCES:
+            self._audiences.clear()
+        self._audiences[namespace, room] = members, audience
+        return audience
+
+    def _find_audience(self, namespace: str, room: Hashable, skip: Container[str]) -> Audience:
+        granted = self._granted
+        plain_to: list[str] = []
+        short_to: list[str] = []
         for sid, eio_sid in self.sio.manager.get_participants(namespace, room):
-            if sid not in skip and sid not in pending:
-                yield sid, eio_sid
+            if sid not in skip:
+                (short_to if namespace in granted.get(eio_sid, ()) else plain_to).append(eio_sid)
+        return Audience(plain_to, short_to)
 
 
 class _OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]

@@ -6,6 +6,7 @@ Never: sends; knows nothing of Engine.IO, connections or formats' negotiation.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,13 +67,21 @@ def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> 
 
     Source: socket.io-protocol 5; without attachments the same text as socketio/packet.py's `encode`.
     """
-    texts = [payload.text for payload in message.payloads]
-    if None not in texts:
-        body = ",".join([json.dumps(message.event), *filter(None, texts)])
+    body = _event_text(message.event)
+    for payload in message.payloads:
+        if payload.text is None:
+            break
+        body += "," + payload.text
+    else:
         return Packet(f"2{_prefix(message.namespace, ack_id)}[{body}]")
     values = [message.event, *(payload.value for payload in message.payloads)]
     text, attachments = split_attachments(values, utf8=utf8)
     return Packet(f"5{len(attachments)}-{_prefix(message.namespace, ack_id)}{text}", tuple(attachments))
+
+
+def envelope_bytes(message: Message, ack_id: int | None = None) -> int:
+    """What a text packet holds beside its payloads and the commas before them."""
+    return 3 + len(_prefix(message.namespace, ack_id)) + len(_event_text(message.event))
 
 
 def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
@@ -80,7 +89,9 @@ def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
     namespace = messages[0].namespace
     if all(payload.text is not None for message in messages for payload in message.payloads):
         entries = ",".join(
-            f'{{"e":{json.dumps(message.event)}' + "".join(f',"d":{payload.text}' for payload in message.payloads) + "}"
+            f'{{"e":{_event_text(message.event)}'
+            + "".join(f',"d":{payload.text}' for payload in message.payloads)
+            + "}"
             for message in messages
         )
         text = f'["{BATCH_EVENT}",{{"batch":true,"messages":[{entries}]}}]'
@@ -91,6 +102,12 @@ def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
     ]
     text, attachments = split_attachments([BATCH_EVENT, {"batch": True, "messages": values}], utf8=utf8)
     return Packet(f"5{len(attachments)}-{_prefix(namespace)}{text}", tuple(attachments))
+
+
+# An application has few events, and emits each many times.
+@functools.lru_cache(maxsize=1024)
+def _event_text(event: str) -> str:
+    return json.dumps(event)
 
 
 def _prefix(namespace: str, ack_id: int | None = None) -> str:

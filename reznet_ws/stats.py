@@ -29,9 +29,13 @@ class Stats:
     def add(self, plain: Sequence[Payload], sent: Sequence[Payload]) -> None:
         """One emitted message: its payloads as the application gave them, and as format 2, if anybody takes that."""
         self._messages += 1
-        self._original_bytes += sum(payload.plain_bytes for payload in plain)
-        self._optimized_bytes += sum(payload.gzipped_bytes for payload in sent)
-        self._compressed += any(payload.gzipped for payload in sent)
+        for payload in plain:
+            self._original_bytes += payload.plain_bytes
+        is_gzipped = False
+        for payload in sent:
+            self._optimized_bytes += payload.gzipped_bytes
+            is_gzipped |= payload.gzipped
+        self._compressed += is_gzipped
 
     def report(
         self,

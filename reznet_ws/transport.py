@@ -42,6 +42,32 @@ class CountingTransport:
         return getattr(self.inner, name)
 
 
+class Waiting:
+    """What waits on one line: frames in their order, one object for all lines that are due the same.
+
+    Linked backwards, so that all lines move on to the next frame with one object, and what they are due is joined once.
+    """
+
+    __slots__ = ("_before", "_data", "_joined")
+
+    def __init__(self, before: Waiting | None, data: bytes) -> None:
+        self._before, self._data = before, data
+        self._joined: bytes | None = data if before is None else None
+
+    def joined(self) -> bytes:
+        """All frames in one piece."""
+        if self._joined is None:
+            parts, at = [], self
+            while at._joined is None:
+                parts.append(at._data)
+                assert at._before is not None
+                at = at._before
+            parts.append(at._joined)
+            self._joined = b"".join(reversed(parts))
+            self._before = None
+        return self._joined
+
+
 class Line(CountingTransport):
     """The way to one WebSocket client: what waits for it, and what its inflater holds.
 
@@ -53,7 +79,7 @@ class Line(CountingTransport):
     def __init__(self, transport: asyncio.Transport, ledger: Ledger) -> None:
         super().__init__(transport)
         self.ledger = ledger
-        self.waiting: list[bytes] = []
+        self.waiting: Waiting | None = None
         self._deflate: AdjustableDeflate | None = None
         # What the client's inflater holds: nothing, ever, without permessage-deflate.
         self.inflater = Inflater(0)
@@ -69,20 +95,20 @@ class Line(CountingTransport):
 
     def write(self, data: bytes) -> None:
         """Write, behind what waits."""
-        if self.waiting:
-            data = b"".join((*self.waiting, data))
-            self.waiting = []
+        if self.waiting is not None:
+            data = self.waiting.joined() + data
+            self.waiting = None
         super().write(data)
 
     def close(self) -> None:
         """Close when everything has been written."""
-        if self.waiting:
+        if self.waiting is not None:
             self.write(b"")
         self.inner.close()
 
     def drop(self) -> None:
         """The connection is gone, and its place at a window free."""
-        self.waiting = []
+        self.waiting = None
         self.inflater.window = None
 
 
@@ -100,11 +126,17 @@ class Cork:
     def put(self, lines: Iterable[Line], data: bytes) -> None:
         """Let the same bytes wait on each line."""
         corked = self._corked
+        last: Waiting | None = None
+        after = alone = Waiting(None, data)
         for line in lines:
             waiting = line.waiting
-            if not waiting:
+            if waiting is None:
                 corked.append(line)
-            waiting.append(data)
+                line.waiting = alone
+            else:
+                if waiting is not last:
+                    last, after = waiting, Waiting(waiting, data)
+                line.waiting = after
         self._bytes += len(data)
         if self._bytes > _MOST_BYTES:
             self.flush()
@@ -116,18 +148,17 @@ class Cork:
     def flush(self) -> None:
         """Write everything that waits."""
         corked, self._corked, self._bytes = self._corked, [], 0
-        last: list[bytes] = []
+        last: Waiting | None = None
         joined = b""
         size = sent_bytes = 0
         for line in corked:
             waiting = line.waiting
-            if not waiting:  # something else was written, and took it along
+            if waiting is None:  # something else was written, and took it along
                 continue
-            if waiting != last:  # members of one room are due the same objects
-                last = waiting.copy()
-                joined = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+            if waiting is not last:
+                last, joined = waiting, waiting.joined()
                 size = len(joined)
-            waiting.clear()  # and not a new list, which the garbage collector would count
+            line.waiting = None
             # As `write`, without its calls: a fifth of what all else about a delivery takes.
             line.sent_bytes += size
             sent_bytes += size

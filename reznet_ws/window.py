@@ -80,7 +80,7 @@ class Window:
 
     def serves(self, figures: Figures) -> bool:
         """Whether its members can go on with it under these figures."""
-        return self.deflater is not None and self.figures == figures
+        return self.deflater is not None and (self.figures is figures or self.figures == figures)
 
 
 class Inflater:

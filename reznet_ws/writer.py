@@ -12,6 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from reznet_ws.deflate import AdjustableDeflate, HasSettings, shared_figures
 from reznet_ws.ledger import Ledger, Tally, payload_bytes
+from reznet_ws.settings import Settings
 from reznet_ws.transport import Cork, Line
 from reznet_ws.window import Figures, SharedFrame, Window, build_frame
 
@@ -59,6 +60,9 @@ class Writer:
         self.holder = holder
         self.ledger = ledger
         self._on_written = on_written
+        # What the settings come to, as long as they are the same.
+        self._seen: Settings | None = None
+        self._figures: Figures | None = None
         self._cork = Cork(ledger, lambda: holder.settings.coalesce_ms)
 
     def write(self, data: str | bytes, lines: Sequence[Line]) -> None:
@@ -94,52 +98,72 @@ class Writer:
 
     def _write(self, frame: SharedFrame, lines: Sequence[Line]) -> list[tuple[bytes, int]]:
         """Gives the frames, and to how many each."""
-        at: dict[Window | None, list[Line]] = {}
-        for line in lines:
-            at.setdefault(line.inflater.at, []).append(line)
-        # Frame -> who gets it.
+        settings = self.holder.settings
+        if not lines:
+            return []
+        if frame.must_stay_clear or not settings.deflate:
+            ways: Mapping[bytes, Sequence[Line]] = {frame.clear: lines}
+        else:
+            ways = self._compress(frame, lines, settings)
+        for wire, written in ways.items():
+            self._cork.put(written, wire)
+        return [(wire, len(written)) for wire, written in ways.items()]
+
+    def _compress(
+        self, frame: SharedFrame, lines: Sequence[Line], settings: Settings
+    ) -> Mapping[bytes, Sequence[Line]]:
+        """Frame -> who gets it. Does little for each line where all are at one window, as they nearly always are."""
+        figures = self._shared_figures(settings)
+        inflaters = [line.inflater for line in lines]
+        windows = {inflater.at for inflater in inflaters}
+        if figures is not None and len(windows) == 1:
+            (window,) = windows
+            if window is not None and window.serves(figures):
+                frame.plan_groups({window: inflaters}, figures)
+                wire = frame.take_all(window, inflaters)
+                if wire is not None:
+                    return {wire: lines}
+        return self._compress_apart(frame, lines, figures)
+
+    def _compress_apart(
+        self, frame: SharedFrame, lines: Sequence[Line], figures: Figures | None
+    ) -> Mapping[bytes, Sequence[Line]]:
         ways: dict[bytes, list[Line]] = {}
-        figures = None if frame.must_stay_clear else shared_figures(self.holder.settings)
-        sharing = self._divide(frame, at, figures, ways)
+        sharing = self._divide(frame, lines, figures, ways)
         inflaters = {window: [line.inflater for line in members] for window, members in sharing.items()}
         if figures is not None:
             frame.plan_groups(inflaters, figures)
         for window, members in sharing.items():
             wire = frame.take_all(window, inflaters[window])
-            if wire is None:
-                for line in members:
-                    ways.setdefault(frame.take(line.inflater), []).append(line)
-            elif wire in ways:
-                ways[wire] += members
-            else:
-                ways[wire] = members
-        for wire, written in ways.items():
-            self._cork.put(written, wire)
-        return [(wire, len(written)) for wire, written in ways.items()]
+            if wire is not None:
+                ways.setdefault(wire, []).extend(members)
+                continue
+            for line in members:
+                ways.setdefault(frame.take(line.inflater), []).append(line)
+        return ways
 
     def _divide(
-        self,
-        frame: SharedFrame,
-        at: Mapping[Window | None, list[Line]],
-        figures: Figures | None,
-        ways: dict[bytes, list[Line]],
-    ) -> dict[Window | None, list[Line]]:
+        self, frame: SharedFrame, lines: Sequence[Line], figures: Figures | None, ways: dict[bytes, list[Line]]
+    ) -> Mapping[Window | None, Sequence[Line]]:
         """Those who can share a window, by their window; the others find their frames in `ways`."""
         settings = self.holder.settings
         sharing: dict[Window | None, list[Line]] = {}
-        for window, members in at.items():
-            if figures is not None and window is not None and window.serves(figures):
-                sharing[window] = members
-                continue
-            for line in members:
-                deflate = line.deflate
-                if deflate is None or frame.must_stay_clear:
-                    ways.setdefault(frame.clear, []).append(line)
-                elif deflate.shared_figures(settings) is None:
-                    ways.setdefault(_compress_alone(frame, deflate), []).append(line)
-                else:
-                    sharing.setdefault(window, []).append(line)
+        for line in lines:
+            window, deflate = line.inflater.at, line.deflate
+            if deflate is None:
+                ways.setdefault(frame.clear, []).append(line)
+            elif (figures is not None and window is not None and window.serves(figures)) or (
+                deflate.shared_figures(settings) is not None
+            ):
+                sharing.setdefault(window, []).append(line)
+            else:
+                ways.setdefault(_compress_alone(frame, deflate), []).append(line)
         return sharing
+
+    def _shared_figures(self, settings: Settings) -> Figures | None:
+        if settings is not self._seen:
+            self._seen, self._figures = settings, shared_figures(settings)
+        return self._figures
 
 
 def _frame_of(data: str | bytes) -> SharedFrame:
