@@ -53,6 +53,10 @@ _optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextv
 # Rooms whose members are remembered; an application may have one for each of its users.
 _MOST_AUDIENCES = 256
 
+# A client that does not listen while it makes sense of its CONNECT (as in socket.io-protocol's test suite) would miss
+# what came in the same segment; python-socketio by itself sends two.
+_CONNECT_REST_MS = 2
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -270,8 +274,13 @@ class ConnectionManager:
     async def _send_packet_in_order(self, eio_sid: str, packet: Any) -> None:
         self._delivery.flush([eio_sid])
         await self._send_packet(eio_sid, packet)
+        if packet.packet_type != sio_packet.CONNECT:
+            return
+        connection = self._connections.get(eio_sid)
+        if connection is not None:
+            connection.line.rest(_CONNECT_REST_MS)
         asked = self._asked.get(eio_sid)
-        if packet.packet_type == sio_packet.CONNECT and asked is not None:
+        if asked is not None:
             namespace = packet.namespace or "/"
             said = self._delivery.prepare(GRANT_EVENT, [asked.announcement()], namespace, short=False, optimize=False)
             self._delivery.send(said, Audience([eio_sid], []), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from reznet_ws.deflate import AdjustableDeflate
 from reznet_ws.ledger import Ledger
@@ -106,10 +106,42 @@ class Line(CountingTransport):
             self.write(b"")
         self.inner.close()
 
+    def rest(self, rest_ms: float) -> None:
+        """Write what waits at once, and what comes next no sooner than after so many ms."""
+        if self.waiting is not None:
+            self.write(b"")
+        if not isinstance(self.inner, _Resting):
+            self.inner = cast(asyncio.Transport, _Resting(self, rest_ms))
+
     def drop(self) -> None:
         """The connection is gone, and its place at a window free."""
         self.waiting = None
         self.inflater.window = None
+
+
+class _Resting:
+    """Stands in for the transport of a line that rests, so that no other line has to be asked."""
+
+    def __init__(self, line: Line, rest_ms: float) -> None:
+        self._line, self._inner = line, line.inner
+        self._parts: list[bytes] = []
+        self._timer = asyncio.get_running_loop().call_later(rest_ms / 1000, self._wake)
+
+    def write(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._wake()
+        self._inner.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def _wake(self) -> None:
+        self._timer.cancel()
+        self._line.inner = self._inner
+        if self._parts and not self._inner.is_closing():
+            self._inner.write(b"".join(self._parts))
 
 
 class Cork:

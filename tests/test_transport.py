@@ -29,6 +29,9 @@ class Socket:
     def close(self) -> None:
         self.is_closed = True
 
+    def is_closing(self) -> bool:
+        return self.is_closed
+
     def get_write_buffer_size(self) -> int:
         return 7
 
@@ -113,6 +116,39 @@ async def test_every_byte_is_counted_when_it_is_written_and_only_then() -> None:
     assert (ledger.sent_bytes, line.sent_bytes) == (8, 8)
     cork.close()
     assert (ledger.sent_bytes, other.sent_bytes) == (13, 5)
+
+
+async def test_a_line_that_rests_writes_what_waits_at_once_and_what_comes_next_later_and_in_order() -> None:
+    (line, socket), (other, others) = new_line(), new_line()
+    cork = Cork(Ledger(), lambda: 5.0)
+    cork.put([line, other], b"one ")
+    line.rest(20)
+    assert (socket.writes, others.writes) == ([b"one "], [])
+    began = asyncio.get_running_loop().time()
+    cork.put([line, other], b"two ")
+    await turn()
+    line.write(b"three ")
+    line.rest(20)  # goes on
+    assert (socket.writes, others.writes) == ([b"one "], [b"one two "])
+    assert line.sent_bytes == len(b"one two three ")
+    while len(socket.writes) < 2:  # noqa: ASYNC110 (what rests is a timer's)
+        await asyncio.sleep(0.001)
+    assert asyncio.get_running_loop().time() - began >= 0.019
+    line.write(b"four")
+    assert socket.writes == [b"one ", b"two three ", b"four"]
+
+
+async def test_a_line_that_rests_writes_all_before_it_closes_and_nothing_after_it_was_lost() -> None:
+    (closing, first), (lost, second) = new_line(), new_line()
+    for line in (closing, lost):
+        line.rest(1)
+        line.write(b"last")
+    closing.close()
+    second.is_closed = True
+    while lost.inner is not second:  # noqa: ASYNC110 (what rests is a timer's)
+        await asyncio.sleep(0.001)
+    assert (first.writes, first.is_closed) == ([b"last"], True)
+    assert second.writes == []
 
 
 def test_everything_else_is_the_transports_own() -> None:
