@@ -6,11 +6,21 @@ Never: opens a socket.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.report import say, table
-from benchmarks.traffic import PER_BATCH, Emission, in_batches
-from benchmarks.window_bytes import STOCK_FIGURES, WIDE_FIGURES, Audience, WireBytes, compute, geometric_mean
+from benchmarks.traffic import PER_BATCH, Emission, TrafficError, in_batches
+from benchmarks.window_bytes import (
+    PRIMED_BITS,
+    STOCK_FIGURES,
+    WIDE_FIGURES,
+    Audience,
+    Priming,
+    WireBytes,
+    compute,
+    geometric_mean,
+)
 
 # Of the same batches, or of single messages: the target can be read in both ways.
 BATCHED_TARGET = 0.65
@@ -30,7 +40,7 @@ def write_bytes_report(
     use_clock: bool = False,
     told: Callable[[str], None] = lambda said: None,
 ) -> str:
-    """Single messages, then batches of five."""
+    """Single messages, then batches of five. Raises: TrafficError where a source has too few for a batch."""
     when = "when the capture says" if use_clock else f"{audience.rate_per_s:g} messages a second"
     lines = [
         "## Wire bytes per delivery, computed",
@@ -44,7 +54,15 @@ def write_bytes_report(
         "- Ratios: to uvicorn under the same condition.",
         "- In step: deliveries compressed by the window that most share. Lost to epochs, lost outside: bytes per",
         "  delivery over one window that all share and that never ends.",
+        "- Primer: the frame that would put a newcomer in step at once, a noop packet with all that the window reaches",
+        "  back to. Own window: what a newcomer loses, at the most, that never leaves and gets a new window to itself.",
+        "  Both: median (least–most) over moments of joining.",
+        "- Each newcomer: what it costs under churn, in the shared window over one that never ends; and if primed.",
+        "  By bits: all that the room is sent under churn, with primers and a window of so many bits.",
     ]
+    for name, emissions in sources.items():
+        if len(emissions) < PER_BATCH:
+            raise TrafficError(f"{name}: {len(emissions)} messages make no batch of {PER_BATCH}")
     singles: dict[str, WireBytes] = {}
     for batched in (False, True):
         per_second = audience.rate_per_s / PER_BATCH if batched else audience.rate_per_s
@@ -58,6 +76,7 @@ def write_bytes_report(
         if singles:
             mean = geometric_mean([one.shared / PER_BATCH / singles[name].stock for name, one in computed.items()])
             lines.append(f"- shared, to uvicorn with single messages: {_judged(mean, BATCHED_TARGET)}")
+        lines += ["", f"### Computed: {title}, newcomers primed", "", *_priming_table(computed)]
         singles = computed
     return "\n".join(lines) + "\n"
 
@@ -80,6 +99,37 @@ def _table(computed: Mapping[str, WireBytes], batched: bool) -> list[str]:
         if target is not None:
             lines.append(f"- {title}: {_judged(means[title], target)}")
     return lines
+
+
+def _priming_table(computed: Mapping[str, WireBytes]) -> list[str]:
+    titles = ["primer, B", "own window, B", "primer is less", "each newcomer, B", "each, primed, B", "shared, churn"]
+    rows = [["traffic", *titles, *(f"primed, {bits} bits" for bits in PRIMED_BITS)]]
+    ratios = {
+        name: [size / one.stock_churn for size in (one.shared_churn, *one.priming.churn.values())]
+        for name, one in computed.items()
+    }
+    for name, one in computed.items():
+        rows.append([name, *_priming_cells(one.priming), *(f"{ratio:.3f}" for ratio in ratios[name])])
+    means = [geometric_mean(column) for column in zip(*ratios.values(), strict=True)]
+    rows.append(["geometric mean", "", "", "", "", "", *(f"{mean:.3f}" for mean in means)])
+    return table(rows)
+
+
+def _priming_cells(priming: Priming) -> list[str]:
+    primers = [join.primer_bytes for join in priming.joins]
+    lost = [join.most_lost_bytes for join in priming.joins]
+    less = sum(join.primer_bytes < join.most_lost_bytes for join in priming.joins)
+    churn = [priming.lost_bytes, priming.primer_bytes]
+    return [
+        _spread(primers),
+        _spread(lost),
+        f"at {less} of {len(priming.joins)}",
+        *("" if figure is None else f"{figure:.0f}" for figure in churn),
+    ]
+
+
+def _spread(sizes: Sequence[int]) -> str:
+    return f"{statistics.median(sizes):.0f} ({min(sizes)}–{max(sizes)})" if sizes else ""
 
 
 def _judged(ratio: float, target: float) -> str:

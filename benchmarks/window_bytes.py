@@ -1,7 +1,7 @@
 """Wire bytes by computation, without sockets: a window for each connection against one that all share.
 
-In: messages in their order, a number of clients, a rate, and how many are replaced. Out: bytes per delivery, and what
-late joiners cost the shared window.
+In: messages in their order, a number of clients, a rate, and how many are replaced. Out: bytes per delivery, what
+late joiners cost the shared window, and what they would cost if they were primed.
 Never: estimates: every message is compressed as each receiver would be sent it, by the package's own window.
 
 Two conditions: all clients joined first, or some are replaced every second, the oldest first, each newcomer with an
@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.traffic import Emission
-from reznet_ws.lab.windows import Members, framed_bytes, own_bytes
+from reznet_ws.lab.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
 from reznet_ws.settings import Settings
 from reznet_ws.window import Figures
 
@@ -26,6 +26,10 @@ _STOCK = Settings.stock()
 _RECOMMENDED = Settings.recommended()
 STOCK_FIGURES = Figures(_STOCK.deflate_window_bits, _STOCK.deflate_mem_level)
 WIDE_FIGURES = Figures(_RECOMMENDED.deflate_window_bits, _RECOMMENDED.deflate_mem_level)
+# All that zlib makes: the smaller the window, the less it takes to fill it, and the more every message takes.
+PRIMED_BITS = tuple(range(15, 8, -1))
+# Spread over the first three quarters, so that each has a quarter at least to lose bytes in.
+JOINS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,21 @@ class Epochs:
 
 
 @dataclass(frozen=True, slots=True)
+class Priming:
+    """If newcomers were handed the room's last text. Units: bytes.
+
+    `joins`: clients that stay for all the rest. The others are those that come under churn: `lost_bytes` is what each
+    costs in the shared window beyond one that all are at and that never ends, `primer_bytes` what its primer takes
+    instead, and `churn` the bytes per delivery with primers, by the bits of the room's window.
+    """
+
+    joins: Sequence[Join]
+    lost_bytes: float | None
+    primer_bytes: float | None
+    churn: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
 class WireBytes:
     """Bytes per delivery at the socket, frame headers included."""
 
@@ -66,6 +85,7 @@ class WireBytes:
     own_churn: float
     shared_churn: float
     epochs: Epochs
+    priming: Priming
 
 
 def compute(emissions: Sequence[Emission], audience: Audience, *, use_clock: bool = False) -> WireBytes:
@@ -91,6 +111,7 @@ def compute(emissions: Sequence[Emission], audience: Audience, *, use_clock: boo
         own_churn=per_delivery(own_bytes(stock_texts, newcomers, audience.clients, WIDE_FIGURES)),
         shared_churn=per_delivery(shared),
         epochs=epochs,
+        priming=prime(our_texts, newcomers, audience.clients, math.fsum(shared) - math.fsum(ideal)),
     )
 
 
@@ -141,3 +162,31 @@ def shared_bytes(
         begun_bytes=begun_bytes / deliveries,
         outside_bytes=outside_bytes / deliveries,
     )
+
+
+def prime(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, lost_bytes: float) -> Priming:
+    """What primers would take. `lost_bytes`: what each client loses on the mean in the shared window."""
+    came = sum(newcomers)
+    moments = sorted({len(texts) * 3 * number // (4 * JOINS) for number in range(1, JOINS + 1)} - {0})
+    primers = {bits: _primers_bytes(texts, newcomers, bits) for bits in PRIMED_BITS}
+    churn = {}
+    for bits, primers_bytes in primers.items():
+        in_step = own_bytes(texts, [0] * len(texts), clients, Figures(bits, WIDE_FIGURES.mem_level))
+        churn[bits] = (math.fsum(in_step) + primers_bytes / clients) / len(texts)
+    return Priming(
+        joins=join_at(texts, moments, WIDE_FIGURES),
+        lost_bytes=lost_bytes * clients / came if came else None,
+        primer_bytes=primers[WIDE_FIGURES.bits] / came if came else None,
+        churn=churn,
+    )
+
+
+def _primers_bytes(texts: Sequence[bytes], newcomers: Sequence[int], bits: int) -> int:
+    """Of all that come, each primed before the first message that it is sent."""
+    past = bytearray()
+    total = 0
+    for text, new in zip(texts, newcomers, strict=True):
+        if new:
+            total += new * len(primer(bytes(past), bits))
+        past += text
+    return total

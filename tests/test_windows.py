@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from reznet_ws.lab import windows
-from reznet_ws.lab.journey import take_any
+from reznet_ws.lab.journey import CHINESE, RUSSIAN, take_any
 from reznet_ws.lab.window_charts import draw_windows
 from reznet_ws.lab.windows import (
     FIGURES,
@@ -19,9 +19,14 @@ from reznet_ws.lab.windows import (
     guess_digits,
     guess_sizes,
     inflate_all,
+    join_at,
+    lost_in_room,
     overlap,
     own_bytes,
+    primer,
+    roll_call,
 )
+from reznet_ws.window import Figures
 
 EVENTS = take_any(300)
 TEXTS = [windows.as_text(event) for event in EVENTS]
@@ -95,6 +100,65 @@ def test_a_frame_that_refers_to_what_a_client_was_not_sent_shows() -> None:
     assert inflate_all([first, second]) == [TEXTS[0]] * 2
     (stray,) = inflate_all([second])
     assert SENTINEL[:1] in stray
+
+
+# Text of one, two and three bytes a character, and more of it than any window holds.
+MIXED = [
+    text for at in range(300) for text in (TEXTS[at], windows.as_text(("e", f"{RUSSIAN[at % 40 :]}{at}{CHINESE}")))
+]
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+def test_a_primer_puts_a_newcomer_in_step_with_any_window(bits: int) -> None:
+    room = Members(2, figures=Figures(bits, FIGURES.mem_level))
+    frames = [room.send(text)[0] for text in MIXED]
+    noop, *rest = inflate_all([primer(b"".join(MIXED[:550]), bits), *frames[550:]])
+    assert noop.startswith(b"6")
+    assert rest == MIXED[550:]
+
+
+@pytest.mark.parametrize("bits", [9, 15])
+def test_a_primer_is_text_that_fills_the_window_wherever_it_is_cut(bits: int) -> None:
+    for more in range(4):
+        past = CHINESE.encode() * 1000 + b"x" * more
+        (noop,) = inflate_all([primer(past, bits)])
+        assert past.decode().endswith(noop.decode()[1:])
+        assert 2**bits - 262 <= len(noop) - 1 < 2**bits - 262 + len("中".encode())
+    assert inflate_all([primer(b"", bits), primer(b"short", bits)]) == [b"6", b"6short"]
+
+
+def test_half_a_primer_is_not_enough() -> None:
+    room = Members(2)
+    frames = [room.send(text)[0] for text in MIXED]
+    half = b"".join(MIXED[:400])[-(2**14) :]
+    assert any(SENTINEL[:1] in text for text in inflate_all([primer(half, 15), *frames[400:]]))
+
+
+def test_an_empty_window_loses_less_than_a_primer_takes_but_where_all_is_said_again() -> None:
+    moments = [1, 50, 150, 200]
+    joins = join_at(TEXTS, moments)
+    assert [join.after for join in joins] == moments
+    assert [len(join.lost_bytes) for join in joins] == [len(TEXTS) - after for after in moments]
+    assert all(0 < join.most_lost_bytes < join.primer_bytes for join in joins)
+    (call,) = join_at(roll_call(350, 1000), [500])
+    assert call.primer_bytes < call.most_lost_bytes
+    (last,) = join_at(TEXTS, [len(TEXTS)])
+    assert last.most_lost_bytes == 0
+
+
+def test_a_lone_newcomer_loses_in_the_room_what_an_empty_window_loses() -> None:
+    newcomers = [int(at == 100) for at in range(len(TEXTS))]
+    (join,) = join_at(TEXTS, [100])
+    assert lost_in_room(TEXTS, newcomers, 10, 50) == join.lost_bytes[:50]
+    with pytest.raises(ValueError, match="nobody who came late was sent 201 messages"):
+        lost_in_room(TEXTS, newcomers, 10, 201)
+
+
+def test_newcomers_that_never_stop_coming_lose_more_than_one_that_comes_alone() -> None:
+    steadily = [int(at % 5 == 0 and at > 0) for at in range(len(TEXTS))]
+    lost = lost_in_room(TEXTS, steadily, 40, 100)
+    assert len(lost) == 100
+    assert lost[-1] > max(join.most_lost_bytes for join in join_at(TEXTS, range(5, 200, 5)))
 
 
 def test_a_right_guess_makes_a_secret_shorter() -> None:

@@ -26,6 +26,7 @@ from benchmarks.sequence import LoadError, Play
 from benchmarks.sequence import Sequence as Expected
 from benchmarks.traffic import Emission, TrafficError, in_batches, lab_traffic, read_traffic
 from benchmarks.window_bytes import (
+    JOINS,
     STOCK_FIGURES,
     WIDE_FIGURES,
     Audience,
@@ -33,7 +34,7 @@ from benchmarks.window_bytes import (
     event_text,
     shared_bytes,
 )
-from reznet_ws.lab.windows import framed_bytes, own_bytes
+from reznet_ws.lab.windows import framed_bytes, own_bytes, roll_call
 from reznet_ws.window import build_frame
 
 PLAN = Plan(clients=(24,), rounds=1, seconds=0.5, churn_share=0.2, phases=("joined", "churn", "full"))
@@ -225,6 +226,36 @@ def test_newcomers_cost_bytes_and_all_of_them_are_told_apart() -> None:
     assert result.shared_churn == pytest.approx(ideal + lost)
 
 
+def test_primers_stand_beside_what_newcomers_cost_without() -> None:
+    clients, messages = 20, 200
+    result = compute(lab_traffic(count=messages), Audience(clients=clients, share=0.05))
+    priming, came = result.priming, 9  # one a second, and not before the first message
+    assert priming.lost_bytes is not None
+    assert priming.primer_bytes is not None
+    lost = (result.shared_churn - result.shared) * clients * messages
+    assert priming.lost_bytes * came == pytest.approx(lost)
+    assert (priming.churn[15] - result.shared) * clients * messages == pytest.approx(priming.primer_bytes * came)
+    assert list(priming.churn.values()) == sorted(priming.churn.values())
+    assert len(priming.joins) == JOINS
+    assert all(join.most_lost_bytes < join.primer_bytes for join in priming.joins)
+
+
+def test_where_nobody_comes_there_is_nobody_to_prime() -> None:
+    result = compute(lab_traffic(count=60), Audience(clients=8, share=0))
+    assert (result.priming.lost_bytes, result.priming.primer_bytes) == (None, None)
+    assert result.priming.churn[15] == result.shared
+
+
+def test_the_report_says_where_a_primer_is_less(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ids.jsonl"
+    path.write_bytes(b"".join(b'{"event":"user_status","data":%s}\n' % text[17:-1] for text in roll_call(350, 1400)))
+    assert main(["bytes", str(path), "--messages", "1400", "--clients", "4", "--churn", "0"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if " of 20 " in line]
+    lab, ids = said[:2]
+    assert "at 0 of 20" in lab
+    assert "at 20 of 20" in ids
+
+
 def test_clients_are_replaced_at_their_rate_and_never_more_than_there_are() -> None:
     audience = Audience(clients=100, share=0.01)
     assert audience.newcomers([0, 500, 1000, 3500, 1_000_000_000]) == [0, 0, 1, 2, 100]
@@ -265,9 +296,15 @@ def test_the_bytes_of_a_capture_are_reported_as_ratios(tmp_path: Path, capsys: p
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     assert main(["bytes", str(path), "--messages", "40", "--clients", "10"]) == 0
     said = capsys.readouterr().out
-    assert said.count("capture.jsonl") == 2
-    assert said.count("geometric mean") == 2
+    assert said.count("capture.jsonl") == 4
+    assert said.count("geometric mean") == 4
     assert "target ≤ 0.75" in said
+
+
+def test_too_few_messages_for_a_batch_are_refused_and_five_will_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bytes", "--messages", "4"]) == 2
+    assert "4 messages make no batch of 5" in capsys.readouterr().err
+    assert main(["bytes", "--messages", "5"]) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--clients", "0"], ["--seconds", "100"], ["--rounds", "0"]])
