@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 
 from reznet_ws.deflate import AdjustableDeflate
 from reznet_ws.ledger import Ledger
@@ -27,7 +27,8 @@ class CountingTransport:
     __slots__ = ("inner", "ledger", "sent_bytes")
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.inner = transport
+        # Perhaps something that stands in front of it.
+        self.inner: Any = transport
         self.sent_bytes = 0
         self.ledger: Ledger | None = None
 
@@ -111,7 +112,7 @@ class Line(CountingTransport):
         if self.waiting is not None:
             self.write(b"")
         if not isinstance(self.inner, _Resting):
-            self.inner = cast(asyncio.Transport, _Resting(self, rest_ms))
+            self.inner = _Resting(self, rest_ms)
 
     def drop(self) -> None:
         """The connection is gone, and its place at a window free."""
@@ -124,11 +125,14 @@ class _Resting:
 
     def __init__(self, line: Line, rest_ms: float) -> None:
         self._line, self._inner = line, line.inner
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] | None = []
         self._timer = asyncio.get_running_loop().call_later(rest_ms / 1000, self._wake)
 
     def write(self, data: bytes) -> None:
-        self._parts.append(data)
+        if self._parts is None:  # over, and still in use by whoever stands in front of it
+            self._inner.write(data)
+        else:
+            self._parts.append(data)
 
     def close(self) -> None:
         self._wake()
@@ -139,9 +143,11 @@ class _Resting:
 
     def _wake(self) -> None:
         self._timer.cancel()
-        self._line.inner = self._inner
-        if self._parts and not self._inner.is_closing():
-            self._inner.write(b"".join(self._parts))
+        if self._line.inner is self:
+            self._line.inner = self._inner
+        parts, self._parts = self._parts, None
+        if parts and not self._inner.is_closing():
+            self._inner.write(b"".join(parts))
 
 
 class Cork:

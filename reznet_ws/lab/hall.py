@@ -173,12 +173,12 @@ class Hall:
         lines = [connection.line for connection in self._manager._connections.values()]
         counters = [_CountingWrites(line.inner) for line in lines]
         for line, counter in zip(lines, counters, strict=True):
-            line.inner = counter  # type: ignore[assignment]
+            line.inner = counter
         return counters
 
     def _stop_counting(self) -> None:
         for connection in self._manager._connections.values():
-            connection.line.inner = connection.line.inner.inner  # type: ignore[attr-defined]
+            connection.line.inner = connection.line.inner.inner
 
     async def _stopping(self) -> None:
         self._manager.close()
