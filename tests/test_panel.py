@@ -10,10 +10,11 @@ import ipywidgets as widgets
 import pytest
 
 from reznet_ws.lab import lab as lab_module
-from reznet_ws.lab.charts import LAYER_COLOURS, MAX_POINTS, Charts
+from reznet_ws.lab.charts import MAX_POINTS, Charts
 from reznet_ws.lab.controls import HIDDEN, SettingsControls, label, stops
 from reznet_ws.lab.header import Header
 from reznet_ws.lab.lab import Lab
+from reznet_ws.lab.look import LAYER_COLOURS
 from reznet_ws.lab.measurement import LAYERS, Measurement, Requirement
 from reznet_ws.lab.panel import Dashboard
 from reznet_ws.lab.scoreboard import scoreboard_html

@@ -3,8 +3,7 @@
 In: measurements, each with the time when it was taken. Out: a plotly figure that is updated in place.
 Never: keeps more than `MAX_POINTS`, adds a trace after the first, reads a clock.
 
-One `FigureWidget` for all: each ships 5 MB to the page. Backgrounds are transparent and text is a middle grey, which
-reads on white and on JupyterLab's dark grey.
+One `FigureWidget` for all: each ships 5 MB to the page.
 """
 
 from __future__ import annotations
@@ -17,21 +16,10 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from reznet_ws.lab.look import FONT, GRID_COLOUR, LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
 from reznet_ws.lab.measurement import LAYERS, Measurement
 from reznet_ws.workload import EVENTS
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; blue is left for what is on the wire.
-LAYER_COLOURS = {
-    "abbreviate": "#E69F00",
-    "utf8": "#CC79A7",
-    "gzip": "#009E73",
-    "batch": "#D55E00",
-    "deflate": "#56B4E9",
-}
-WIRE_COLOUR = "#2F86C8"  # the palette's blue, a little lighter, for dark backgrounds
-OFF_COLOUR = "#8A929A"
-TEXT_COLOUR = "#7D858D"
-_GRID_COLOUR = "rgba(128, 136, 144, 0.22)"
 _OFF_FILL = "rgba(138, 146, 154, 0.16)"
 _WIRE_FILL = "rgba(47, 134, 200, 0.45)"
 
@@ -331,15 +319,15 @@ def _style(figure: Any) -> None:
         margin={"l": 52, "r": 14, "t": 34, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif", "color": TEXT_COLOUR},
+        font={"family": FONT, "color": TEXT_COLOUR},
         showlegend=False,
         barmode="overlay",
         hovermode="x unified",
         hoverlabel={"bgcolor": "rgba(40, 44, 48, 0.92)", "font": {"color": "#F4F4F4"}},
     )
     figure.update_annotations(font={"size": 13, "color": TEXT_COLOUR})
-    figure.update_xaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
-    figure.update_yaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
+    figure.update_xaxes(gridcolor=GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
+    figure.update_yaxes(gridcolor=GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
     seconds: dict[str, Any] = {"range": [-SPAN_S, 0], "tickvals": [-45, -30, -15, 0], "zeroline": False}
     for row in (1, 2):
         figure.update_xaxes(ticktext=["45 s", "30 s", "15 s", "now"], **seconds, row=row)
