@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets as widgets
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from reznet_ws.lab.ablation import LAYERS, Outcome, Subset, shapley
 from reznet_ws.lab.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
 from reznet_ws.lab.picture import Picture
+from reznet_ws.lab.progress import ProgressBar
 from reznet_ws.lab.tables import align
 
 _FAINT = "rgba(128, 136, 144, 0.20)"
@@ -29,34 +29,11 @@ _WORTH_IT = 0.995
 Outcomes = Mapping[Subset, Outcome]
 
 
-class AblationBar:
-    """Progress of long work; shows itself at the first call. Give it to `ablate` as its `progress`."""
+class AblationBar(ProgressBar):
+    """For `ablate`, or for anything else that counts."""
 
     def __init__(self, noun: str = "subsets") -> None:
-        self._noun = noun
-        self._bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="320px"))
-        self._text = widgets.Label()
-        self._box = widgets.HBox([self._bar, self._text])
-        self._total = 0
-
-    @property
-    def value(self) -> int:
-        """How many are done."""
-        return int(self._bar.value)
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many of so many are done."""
-        if not self._total:
-            from IPython.display import display
-
-            self._total = self._bar.max = total
-            display(self)  # type: ignore[no-untyped-call]
-        self._bar.value = done
-        self._text.value = f"{done} of {total} {self._noun}"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        # The text is what all will be, not how far it is: it is the same at each run.
-        return {**(self._box._repr_mimebundle_() or {}), "text/plain": f"{self._total} {self._noun}"}
+        super().__init__(noun, width_px=320)
 
 
 def savings_percent(outcomes: Outcomes) -> dict[Subset, float]:

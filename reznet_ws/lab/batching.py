@@ -15,12 +15,10 @@ from typing import Any, Self, TypeVar
 import socketio
 
 from reznet_ws.batcher import Batch, MessageBatcher
-from reznet_ws.lab.ablation import Outcome, leave, record, replay
+from reznet_ws.lab.ablation import Outcome, encode, leave, record, replay
 from reznet_ws.lab.fleet import Fleet
 from reznet_ws.lab.journey import Event, engineio_packets
 from reznet_ws.manager import attach
-from reznet_ws.optimizer import PayloadOptimizer
-from reznet_ws.packets import Message
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
 from reznet_ws.workload import Message as Recorded
@@ -256,6 +254,4 @@ def _departures(
 
 
 def _may_wait(message: Recorded, settings: Settings) -> bool:
-    optimizer = PayloadOptimizer(settings)
-    encoded = Message(message.event, (optimizer.encode(optimizer.encode_plain(message.data)),))
-    return encoded.may_wait(settings)
+    return encode(message.event, message.data, settings).may_wait(settings)

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from reznet_ws.lab.ablation import LAYERS
 from reznet_ws.lab.look import FONT, GRID_COLOUR, LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
-from reznet_ws.lab.measurement import LAYERS, Measurement
+from reznet_ws.lab.measurement import Measurement
 from reznet_ws.workload import EVENTS
 
 _OFF_FILL = "rgba(138, 146, 154, 0.16)"

@@ -17,8 +17,6 @@ from reznet_ws.lab.crowd import Counts
 # 1 us to 60 s, three significant digits.
 _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 60_000_000, 3
 
-LAYERS = ("abbreviate", "utf8", "gzip", "batch", "deflate")
-
 
 class Latencies:
     """Latencies in ms, from when a message was due to be emitted to the client's handler."""
