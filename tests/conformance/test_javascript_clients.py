@@ -21,16 +21,8 @@ from urllib.parse import parse_qs
 import pytest
 import pytest_asyncio
 import socketio
-from conformance.harness import (
-    KINDS,
-    TIMEOUT_S,
-    Client,
-    Event,
-    ThreadSite,
-    connected,
-    end_polls,
-    new_sio,
-)
+from conformance.harness import END, KINDS, TIMEOUT_S, Client, Event, ThreadSite, connected, end_polls, new_sio
+from conformance.raw import CHROMIUM
 from playwright.async_api import Browser, ConsoleMessage, async_playwright
 from playwright.async_api import Page as BrowserPage
 
@@ -585,7 +577,7 @@ async def test_everybody_in_one_room_gets_every_event_once_in_order_and_as_it_wa
         expected += await emit_script(site, optimize=False, batch=False)
         clients: list[JsClient | Client] = [*js_clients, *python_clients]
         await end_of(site, clients)
-        expected.append(Event("the_end", ()))
+        expected.append(END)
         for js_client in js_clients:
             assert js_client.events == js_client.expects(expected), js_client
         for client in python_clients:
@@ -639,14 +631,14 @@ async def test_layers_may_be_switched_at_any_moment_while_clients_are_connected(
 
         await site.run(emit_and_switch())
         await end_of(site, clients)
-        expected = [Event(event, as_args(data)) for event, data in part] * 32 + [Event("the_end", ())]
+        expected = [Event(event, as_args(data)) for event, data in part] * 32 + [END]
         for client in clients:
             assert client.events == client.expects(expected), client
 
 
 OFFERS = {
-    "Node": "permessage-deflate; client_max_window_bits",
-    "Chromium": "permessage-deflate; client_max_window_bits",
+    "Node": CHROMIUM,
+    "Chromium": CHROMIUM,
 }
 
 
@@ -677,7 +669,7 @@ async def test_without_the_layer_nothing_is_negotiated_and_everything_arrives(no
         expected = await emit_script(site)
         await end_of(site, clients)
         for client in clients:
-            assert client.events == client.expects([*expected, Event("the_end", ())]), client
+            assert client.events == client.expects([*expected, END]), client
 
 
 @pytest.mark.parametrize("bits", [9, 12])
@@ -690,7 +682,7 @@ async def test_a_smaller_window_is_one_that_both_can_inflate(node: Node, page: P
             (extension,) = connection_of(site, client).conn.extensions
             assert isinstance(extension, AdjustableDeflate)
             assert extension.local_max_window_bits == bits, client
-            assert client.events == [*expected, Event("the_end", ())], client
+            assert client.events == [*expected, END], client
 
 
 async def test_events_that_come_during_the_upgrade_come_once_and_in_order(node: Node, page: Page) -> None:
@@ -740,7 +732,7 @@ async def test_events_that_come_during_the_upgrade_come_once_and_in_order(node: 
                     Event("agent_status", ({"order": n},)),
                 )
             ]
-            assert client.events == [*expected, Event("the_end", ())], client
+            assert client.events == [*expected, END], client
             when = [kind for kind, event, _ in client.log if kind == "ready" or event == "burst"]
             assert 5 <= when.index("ready") < len(when) - 1, "the upgrade was not in the middle of it"
             await client.close()
@@ -763,7 +755,7 @@ async def test_clients_come_back_when_the_server_restarts_and_are_granted_their_
         again = await emit_script(site)
         await end_of(site, clients)
         for client in clients:
-            assert client.events == client.expects([*first, *again, Event("the_end", ())]), client
+            assert client.events == client.expects([*first, *again, END]), client
             assert len(client.grants) == (2 if client.kind.query else 0)
         assert all(layers_seen(site).values())
 
@@ -780,7 +772,7 @@ async def test_a_client_that_asks_for_an_unknown_format_is_told_so_and_gets_plai
         expected = await emit_script(site)
         await end_of(site, clients)
         for client in clients:
-            assert client.events == [*expected, Event("the_end", ())], client
+            assert client.events == [*expected, END], client
             if client.kind in asks_9:
                 reason = "format '9' is not known; you get format 1"
                 assert client.grants == [{"format": 1, "formats": [1, 2], "reason": reason}], client

@@ -8,7 +8,8 @@ import random
 from typing import Any
 
 import pytest
-from conformance.harness import CLOSE, OLD_POLLING, OLD_WS, RawClient, Site, connected, open_site, raw, until
+from conformance.harness import OLD_POLLING, OLD_WS, Site, connected, open_site, until
+from conformance.raw import CHROMIUM, CLOSE, RawClient, raw
 
 from reznet_ws.settings import Settings
 
@@ -17,7 +18,6 @@ SIZE = 400_000
 SETTINGS = Settings(max_queued_bytes=1_000_000)
 # More than both sides' kernel buffers and the server's can hold of what does not compress.
 ENOUGH = 60
-CHROMIUM = "permessage-deflate; client_max_window_bits"
 
 
 async def stall(site: Site, first: int = 0, count: int = ENOUGH) -> None:
@@ -135,12 +135,7 @@ async def test_answers_that_nobody_fetches_end_the_connection_even_where_message
 
 async def test_a_long_polling_client_that_stops_polling_loses_its_session() -> None:
     async with open_site(SETTINGS) as site, raw(site.url) as http:
-        status, _, body = await http.request("GET", "/socket.io/?EIO=4&transport=polling")
-        assert status == 200
-        sid = json.loads(body[1:])["sid"]
-        target = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
-        assert (await http.request("POST", target, b"40"))[0] == 200
-        await until(lambda: site.sio.manager.rooms.get("/"), "the namespace")
+        target = await http.connect_polling()
         await stall(site)
         await until(lambda: slow_readers(site)["closed_connections"] == 1, "the end of the session")
         assert slow_readers(site)["queued_bytes"] == 0

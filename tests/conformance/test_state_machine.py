@@ -19,8 +19,9 @@ from typing import Any
 
 import hypothesis
 import pytest
-from conformance.harness import BINARY, KINDS, PING, TEXT, Event, Kind, ThreadSite
+from conformance.harness import KINDS, Event, Kind, ThreadSite
 from conformance.harness import Client as PythonClient
+from conformance.raw import BINARY, PING, TEXT
 from conformance.test_javascript_clients import (  # noqa: F401 (Node and Chromium are fixtures)
     ALL_KINDS,
     PLAN,

@@ -11,18 +11,8 @@ from importlib import metadata
 from typing import Any
 
 import pytest
-from conformance.harness import (
-    KINDS,
-    NEW_WS,
-    OLD_WS,
-    RawClient,
-    Site,
-    connected,
-    end_of,
-    open_site,
-    raw,
-    until,
-)
+from conformance.harness import KINDS, NEW_WS, OLD_WS, Site, connected, end_of, open_site, until
+from conformance.raw import RawClient, raw
 
 from reznet_ws.chat import Application
 from reznet_ws.settings import Settings
@@ -128,9 +118,7 @@ async def test_health_says_how_many_are_connected() -> None:
 async def test_a_client_that_polls_and_says_goodbye_counts_no_longer() -> None:
     """engineio keeps its socket for another while."""
     async with chat_site() as site, raw(site.url) as client:
-        target = "/socket.io/?EIO=4&transport=polling"
-        _, _, body = await client.request("GET", target)
-        target += f"&sid={json.loads(body[1:])['sid']}"
+        target = await client.open_polling()
         assert site.manager.active_connections == 1
         assert (await client.request("POST", target, b"1"))[0] == 200
         assert site.manager.active_connections == 0
