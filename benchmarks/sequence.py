@@ -35,7 +35,7 @@ class Play:
         return began_ns + round((number - self.base) * 1e9 / self.rate_per_s)
 
 
-class Sequence:
+class Expected:
     """Compares what arrives with what was emitted."""
 
     def __init__(self, lists: dict[str, list[Any]]) -> None:

@@ -94,6 +94,12 @@ def test_a_percentile_is_a_value_that_was_there(percent: float, expected: float)
     assert percentile([3, 1, 4, 2], percent) == expected
 
 
+@pytest.mark.parametrize("percent", [50, 95, 99, 99.9])
+def test_a_percentile_is_no_rank_too_high(percent: float) -> None:
+    """99.9 / 100 * 1000 is a little more than 999."""
+    assert percentile(range(1, 1001), percent) == 10 * percent
+
+
 def test_nothing_has_no_percentile() -> None:
     with pytest.raises(ValueError, match="no 50th percentile of 0 values"):
         percentile([], 50)

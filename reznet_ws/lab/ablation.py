@@ -152,7 +152,7 @@ def percentile(values: Iterable[float], percent: float) -> float:
     ordered = sorted(values)
     if not ordered or not 0 <= percent <= 100:
         raise ValueError(f"no {percent!r}th percentile of {len(ordered)} values")
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+    return ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)]
 
 
 def encode(event: str, data: Any, settings: Settings) -> Message:

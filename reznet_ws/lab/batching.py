@@ -231,11 +231,7 @@ class CpuBench:
         wanted = self._fleet.counts.received + len(trace) * self.users
         before_s = self._server.call(time.thread_time)
         self._server.submit(self._emit(trace)).result(_TIMEOUT_S)
-        end_s = time.monotonic() + _TIMEOUT_S
-        while self._fleet.counts.received < wanted:
-            if time.monotonic() > end_s:
-                raise TimeoutError(f"{wanted - self._fleet.counts.received} deliveries did not arrive")
-            time.sleep(0.02)
+        self._fleet.wait_received(wanted, _TIMEOUT_S)
         return (self._server.call(time.thread_time) - before_s) * 1e6 / (len(trace) * self.users)
 
     async def _emit(self, trace: Sequence[Recorded]) -> None:

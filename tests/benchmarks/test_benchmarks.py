@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,13 +18,12 @@ from websockets.frames import Opcode
 from benchmarks.__main__ import main
 from benchmarks.client import Client, ProtocolError
 from benchmarks.contestants import CONTESTANTS, WAYS, way_settings
-from benchmarks.load import WARM_UP_MESSAGES, percentile
+from benchmarks.load import WARM_UP_MESSAGES
 from benchmarks.machine import lacks
 from benchmarks.picture import draw
 from benchmarks.report import judge, write_report
 from benchmarks.rounds import Plan, Run, interleave
-from benchmarks.sequence import LoadError, Play
-from benchmarks.sequence import Sequence as Expected
+from benchmarks.sequence import Expected, LoadError, Play
 from benchmarks.traffic import Emission, TrafficError, in_batches, lab_traffic, read_traffic
 from benchmarks.window_bytes import (
     STOCK_FIGURES,
@@ -200,12 +200,6 @@ def test_what_is_not_due_ends_the_run(text: bytes) -> None:
         sequence.check(play, 100, text)
 
 
-def test_percentiles_are_values_that_were_measured() -> None:
-    values = [float(value) for value in range(1, 11)]
-    assert [percentile(values, percent) for percent in (50, 95, 99)] == [5, 10, 10]
-    assert percentile([7.0], 50) == 7
-
-
 # What is computed
 
 
@@ -274,6 +268,15 @@ def test_the_bytes_of_a_capture_are_reported_as_ratios(tmp_path: Path, capsys: p
 def test_figures_out_of_bounds_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert "must be" in capsys.readouterr().err
+
+
+def test_a_reader_that_stalls_is_told_of_and_the_others_receive_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stall", "--minutes", "0.03", "--clients", "2", "--rate", "100"]) == 0
+    said = capsys.readouterr().out
+    *_, last = (line.split("|") for line in said.splitlines() if line.startswith("|"))
+    assert int(last[2]) > 0  # messages
+    least, most = map(int, re.findall(r"(\d+) to (\d+) bytes each", said)[0])
+    assert 0 < least <= most
 
 
 def test_every_way_has_settings_and_a_server() -> None:

@@ -364,10 +364,8 @@ class Deliveries(RuleBasedStateMachine):
     def all_that_came_is_right_so_far(self) -> None:
         for client in self.clients:
             client.read()
-            assert client.received == [
-                (opcode, payload, is_compressed)
-                for (opcode, payload, _), (_, _, is_compressed) in zip(client.expected, client.received, strict=False)
-            ]
+            got = [(opcode, payload) for opcode, payload, _ in client.received]
+            assert got == [(opcode, payload) for opcode, payload, _ in client.expected[: len(got)]]
 
 
 Deliveries.TestCase.settings = hypothesis.settings(
