@@ -124,6 +124,17 @@ class ThreadSite(Site):
 
     thread: ServerThread
 
+    @contextlib.asynccontextmanager
+    async def running(self, app: Any, **options: Any) -> AsyncIterator[None]:
+        """Its application in a thread; `options` are `ServerThread`'s. Nothing of it is left at the end."""
+        self.thread = await asyncio.to_thread(lambda: ServerThread(app, **options))
+        self.url = self.thread.url
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.thread.stop)
+            assert not self.thread.is_running
+
     async def run(self, call: Coroutine[Any, Any, Any]) -> Any:
         return await asyncio.wait_for(asyncio.wrap_future(self.thread.submit(call)), TIMEOUT_S)
 
@@ -145,13 +156,8 @@ async def open_thread_site(
         await end_polls(sio)
         await sio.shutdown()
 
-    site.thread = await asyncio.to_thread(ServerThread, socketio.ASGIApp(sio), stopping=stopping)
-    site.url = site.thread.url
-    try:
+    async with site.running(socketio.ASGIApp(sio), stopping=stopping):
         yield site
-    finally:
-        await asyncio.to_thread(site.thread.stop)
-        assert not site.thread.is_running
 
 
 @contextlib.asynccontextmanager

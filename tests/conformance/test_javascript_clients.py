@@ -28,7 +28,6 @@ from playwright.async_api import Page as BrowserPage
 
 from reznet_ws import attach
 from reznet_ws.deflate import AdjustableDeflate
-from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
 from reznet_ws.wire import WebSocketProtocol
 
@@ -485,13 +484,8 @@ async def open_web_site(settings: Settings | None = None, port: int = 0) -> Asyn
     sio.on("connect", connect)
     sio.on("ask", ask)
     app = socketio.ASGIApp(sio, static_files=STATIC)
-    site.thread = await asyncio.to_thread(lambda: ServerThread(app, port=port, stopping=stopping))
-    site.url = site.thread.url
-    try:
+    async with site.running(app, port=port, stopping=stopping):
         yield site
-    finally:
-        await asyncio.to_thread(site.thread.stop)
-        assert not site.thread.is_running
 
 
 @contextlib.asynccontextmanager
