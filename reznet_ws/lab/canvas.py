@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 
 from reznet_ws.lab.ablation import LAYERS
 from reznet_ws.lab.look import FONT, GRID_COLOUR, LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
+from reznet_ws.lab.measurement import P50_LIMIT_MS, P95_LIMIT_MS
 from reznet_ws.workload import EVENTS
 
 SPAN_S = 48
@@ -82,7 +83,7 @@ def _add_lines(figure: Any) -> None:
         line = go.Scatter(name=name, mode="lines", meta=unit, hovertemplate=hover, **style)
         figure.add_trace(line, row=row, col=column)
     # Traces, not shapes: an axis makes room for traces only, and the distance to the limit is what one wants to see.
-    for limit_ms, name, end in ((50, "p50 limit", 1), (100, "p95 limit", 0)):
+    for limit_ms, name, at_end in ((P50_LIMIT_MS, "p50 limit", True), (P95_LIMIT_MS, "p95 limit", False)):
         text = f"  {name} {limit_ms} ms  "
         limit = go.Scatter(
             name=name,
@@ -90,8 +91,8 @@ def _add_lines(figure: Any) -> None:
             y=[limit_ms, limit_ms],
             mode="lines+text",
             # At different ends, so that they do not meet when the axis reaches far.
-            text=["", text] if end else [text, ""],
-            textposition="top left" if end else "top right",
+            text=["", text] if at_end else [text, ""],
+            textposition="top left" if at_end else "top right",
             textfont={"size": 11, "color": TEXT_COLOUR},
             line={"color": TEXT_COLOUR, "width": 1, "dash": "dash"},
             hoverinfo="skip",
