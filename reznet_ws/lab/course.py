@@ -22,7 +22,7 @@ from engineio.packet import Packet
 from engineio.payload import Payload
 
 from reznet_ws.fields import FIELD_MAP, TIMESTAMPS, abbreviate, ms_from_iso
-from reznet_ws.lab.ablation import record as record  # `as`: also for those who use this module alone
+from reznet_ws.lab.ablation import record as record  # `as`: notebooks say `course.record` and `course.stop`
 from reznet_ws.lab.ablation import replay
 from reznet_ws.lab.devtools import TIMEOUT_S, find_browser, open_page
 from reznet_ws.lab.journey import Event, engineio_packets
