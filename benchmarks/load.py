@@ -217,9 +217,7 @@ class Load:
 
     def _place(self, link: Link) -> None:
         """Of one that joined on the way the last message is known, and so the first. Raises: LoadError."""
-        link.next = self._emitted - len(link.held)
-        if link.next > self._play.base and self._play.due_ns(link.next - 1, self._began_ns) > link.joined_ns:
-            raise LoadError(f"a client had joined before emission {link.next - 1} was due, and did not get it")
+        link.next = self._play.first_of(len(link.held), self._emitted, link.joined_ns, self._began_ns)
         for text, at_ns in link.held:
             self._count(link, text, at_ns)
         link.held.clear()
