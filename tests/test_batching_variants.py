@@ -65,6 +65,16 @@ def test_headers_below_the_socket_are_paid_for_each_frame() -> None:
     assert batching.below_bytes(outcome, tls=True) == 100 + 3 * 62
 
 
+def test_a_sweep_compares_each_window_with_no_batching_at_the_same_rate() -> None:
+    swept = batching.sweep([5, 200], [0, 100], 80)
+    lines = batching.curves(swept, lambda outcome, off: outcome.frames / off.frames)
+    assert list(lines) == ["5/s", "200/s"]
+    for line in lines.values():
+        assert [window_ms for window_ms, _ in line] == [0, 100]
+        assert line[0][1] == 1
+    assert lines["200/s"][1][1] < lines["5/s"][1][1] <= 1
+
+
 def test_cpu_is_measured_until_every_delivery_has_arrived() -> None:
     trace = record(60)
     with batching.CpuBench(3) as bench:
