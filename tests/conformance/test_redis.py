@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -44,8 +45,12 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
-    with ValkeyServer(save="") as server:
-        yield server.connection_url
+    # No port: it would look for a free one, and of two that look at the same time one would fail.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ValkeyServer(0, unix_socket_path=f"{folder}/redis", save="") as server,
+    ):
+        yield f"unix://{server.unix_socket_path}"
 
 
 @contextlib.asynccontextmanager
