@@ -21,7 +21,8 @@ from typing import Any
 from benchmarks.client import ProtocolError
 from benchmarks.crowd import Crowd, Link
 from benchmarks.processor import cpu_ns, resident_bytes
-from benchmarks.sequence import LoadError, Play, Sequence
+from benchmarks.sequence import Expected, LoadError, Play
+from reznet_ws.lab.ablation import percentile
 
 INSPECT_EVERY = 16
 # Fewer would be no sample of their bytes; the phase takes as long as they take.
@@ -86,7 +87,7 @@ class Load:
         self._job = job
         lists = json.loads(Path(job.messages).read_text(encoding="utf-8"))
         self._per_batch = len(lists["singles"]) / len(lists["batches"])
-        self._sequence = Sequence(lists)
+        self._expected = Expected(lists)
         self._next_index = dict.fromkeys(lists, 0)
         self._crowd = Crowd((job.host, job.port), self._arrived)
         self._control = socket.create_connection((job.host, job.control_port))
@@ -96,11 +97,10 @@ class Load:
         self._play = Play("singles", 0, 0, 0)
         self._began_ns = 0
         # How many were emitted when the last play had ended, and when this one has; None until then.
-        self._emitted, self._played = 0, None
+        self._emitted = 0
+        self._played: int | None = None
         self._latencies_ms: list[float] = []
         self._told_s, self._has_news = 0.0, False
-
-    _played: int | None
 
     def run(self) -> dict[str, Any]:
         """All phases. Raises: LoadError, ProtocolError, zlib.error, OSError."""
@@ -149,8 +149,7 @@ class Load:
                 replaced += 1
         self._finish()
         phase = meter.read(count)
-        ordered = sorted(self._latencies_ms)
-        phase.p50_ms, phase.p95_ms, phase.p99_ms = (percentile(ordered, percent) for percent in (50, 95, 99))
+        phase.p50_ms, phase.p95_ms, phase.p99_ms = (percentile(self._latencies_ms, part) for part in (50, 95, 99))
         return phase
 
     def _run_at_full_load(self) -> Phase:
@@ -211,16 +210,14 @@ class Load:
 
     def _count(self, link: Link, text: bytes, at_ns: int) -> None:
         assert link.next is not None
-        self._sequence.check(self._play, link.next, text)
+        self._expected.check(self._play, link.next, text)
         if self._play.rate_per_s:
             self._latencies_ms.append((at_ns - self._play.due_ns(link.next, self._began_ns)) / 1e6)
         link.next += 1
 
     def _place(self, link: Link) -> None:
         """Of one that joined on the way the last message is known, and so the first. Raises: LoadError."""
-        link.next = self._emitted - len(link.held)
-        if link.next > self._play.base and self._play.due_ns(link.next - 1, self._began_ns) > link.joined_ns:
-            raise LoadError(f"a client had joined before emission {link.next - 1} was due, and did not get it")
+        link.next = self._play.first_of(len(link.held), self._emitted, link.joined_ns, self._began_ns)
         for text, at_ns in link.held:
             self._count(link, text, at_ns)
         link.held.clear()
@@ -289,11 +286,6 @@ class Meter:
             cpu_ns(self._server_pid),
             time.process_time_ns(),
         )
-
-
-def percentile(ordered: list[float], percent: float) -> float:
-    """The value that `percent` of them do not exceed."""
-    return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)]
 
 
 def main() -> int:

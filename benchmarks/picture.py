@@ -1,6 +1,6 @@
 """The picture: bytes against CPU, one mark for each server, and how CPU grows with the clients.
 
-In: runs. Out: a PNG, or None where no Chromium draws it.
+In: runs. Out: a figure, and its PNG where a Chromium draws it.
 Never: shows a figure that no run has.
 """
 

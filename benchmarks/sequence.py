@@ -34,8 +34,18 @@ class Play:
         """When an emission was due."""
         return began_ns + round((number - self.base) * 1e9 / self.rate_per_s)
 
+    def first_of(self, got: int, emitted: int, joined_ns: int, began_ns: int) -> int:
+        """The first of the last `got` emissions, all that a client had that joined on the way.
 
-class Sequence:
+        Raises: LoadError where it had joined before the one before that was due.
+        """
+        first = emitted - got
+        if first > self.base and self.due_ns(first - 1, began_ns) > joined_ns:
+            raise LoadError(f"a client had joined before emission {first - 1} was due, and did not get it")
+        return first
+
+
+class Expected:
     """Compares what arrives with what was emitted."""
 
     def __init__(self, lists: dict[str, list[Any]]) -> None:

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-import psutil  # type: ignore[import-untyped]
 import socketio
 import uvicorn
 
 from benchmarks.client import Client
+from benchmarks.processor import resident_bytes
+from benchmarks.report import table
 from reznet_ws import Settings, attach
 from reznet_ws.server import listen, uvicorn_config
 
@@ -48,36 +49,34 @@ async def _watch(pipe: Connection, pid: int, minutes: float, clients: int, told:
     _, *readers = joined = [await _join(port) for _ in range(clients + 1)]
     reading = [asyncio.create_task(_read(reader, client)) for reader, client, _ in readers]
     told(f"{len(joined)} clients joined")
-    process = psutil.Process(pid)
-    rows = []
+    rows = [["minutes", "messages", "server's memory, MB", "queued, MB", "skipped", "closed"]]
     began = time.monotonic()
     for sample in range(_SAMPLES + 1):
         await asyncio.sleep(max(0.0, began + sample * minutes * 60 / _SAMPLES - time.monotonic()))
         pipe.send("figures")
         figures = await asyncio.to_thread(pipe.recv)
         slow = figures["slow_readers"]
-        cells = [
+        row = [
             f"{(time.monotonic() - began) / 60:.1f}",
             str(figures["total_messages"]),
-            f"{process.memory_info().rss / 1e6:.1f}",
+            f"{resident_bytes(pid) / 1e6:.1f}",
             f"{slow['queued_bytes'] / 1e6:.1f}",
             str(slow["skipped_messages"]),
             str(slow["closed_connections"]),
         ]
-        rows.append(f"| {' | '.join(cells)} |")
-        told(rows[-1])
+        rows.append(row)
+        told("  ".join(row))
     received = [client.event_bytes for _, client, _ in readers]
-    for task in reading:
-        task.cancel()
+    for _, _, writer in joined:
+        writer.close()
+    await asyncio.gather(*reading)
     return "\n".join(
         [
             "## A stalled reader",
             "",
             f"{clients} clients read everything, one nothing after it has joined.",
             "",
-            "| minutes | messages | server's memory, MB | queued, MB | skipped | closed |",
-            "| --- | --- | --- | --- | --- | --- |",
-            *rows,
+            *table(rows),
             "",
             f"The others received {min(received)} to {max(received)} bytes each.",
             "",

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import itertools
 import math
 import time
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
 
 import hypothesis
 import pytest
-import socketio
 from hypothesis import strategies as st
+from real_sites import APART_MS, WINDOW_MS, RealSite, played
 
-from reznet_ws import attach, client
-from reznet_ws.grants import GRANT_EVENT
 from reznet_ws.lab.ablation import LAYERS, Outcome, Subset, ablate, percentile, record, replay, shapley, subsets, switch
 from reznet_ws.lab.ablation_charts import AblationBar, draw_ablation, draw_shares, draw_sum
-from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
 from reznet_ws.workload import Message
 
-TIMEOUT_S = 30.0
 EVERYTHING = frozenset(LAYERS)
 NOTHING: Subset = frozenset()
 
@@ -100,6 +94,12 @@ def test_a_percentile_is_a_value_that_was_there(percent: float, expected: float)
     assert percentile([3, 1, 4, 2], percent) == expected
 
 
+@pytest.mark.parametrize("percent", [50, 95, 99, 99.9])
+def test_a_percentile_is_no_rank_too_high(percent: float) -> None:
+    """99.9 / 100 * 1000 is a little more than 999."""
+    assert percentile(range(1, 1001), percent) == 10 * percent
+
+
 def test_nothing_has_no_percentile() -> None:
     with pytest.raises(ValueError, match="no 50th percentile of 0 values"):
         percentile([], 50)
@@ -107,9 +107,7 @@ def test_nothing_has_no_percentile() -> None:
 
 # Against a real socket
 
-# Bursts, each within one window; the next begins when none is open any more.
-_WINDOW_MS = 1000.0
-_APART_MS = 10 * _WINDOW_MS
+# Bursts, each within one window.
 _BURSTS, _BURST_MESSAGES = 3, 24
 
 
@@ -124,92 +122,25 @@ def _bursts() -> list[list[Message]]:
         for at in range(_BURSTS)
     ]
     return [
-        [dataclasses.replace(message, offset_ms=at * _APART_MS) for message in burst] for at, burst in enumerate(bursts)
+        [dataclasses.replace(message, offset_ms=at * APART_MS) for message in burst] for at, burst in enumerate(bursts)
     ]
-
-
-class _Site:
-    """One server with its settings, and one real client; many share a port."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings.replace(deflate_adjustable=True, deflate_shared=False, batch_window_ms=_WINDOW_MS)
-        self.sio = socketio.AsyncServer(async_mode="asgi", ping_interval=1000)
-        # The greetings hold random ids: uncompressed, they never enter the window.
-        self.manager = attach(self.sio, self.settings.replace(deflate=False))
-        self.received: list[tuple[str, Any]] = []
-        self.is_granted = asyncio.Event()
-        self.is_complete = asyncio.Event()
-
-    async def connect(self, url: str, name: str, expected: int) -> None:
-        self.client = socketio.AsyncClient(
-            handle_sigint=False, reconnection=False, websocket_extra_options={"compress": 15}
-        )
-        client.attach(self.client)
-
-        async def arrive(event: str, data: Any) -> None:
-            if event == GRANT_EVENT:
-                self.is_granted.set()
-                return
-            self.received.append((event, data))
-            if len(self.received) == expected:
-                self.is_complete.set()
-
-        self.client.on("*", arrive)
-        await self.client.connect(
-            f"{url}?reznet=2", socketio_path=f"{name}/socket.io", transports=["websocket"], wait_timeout=TIMEOUT_S
-        )
-        await self.is_granted.wait()
-
-    async def emit(self, bursts: list[list[Message]]) -> None:
-        """In the server's loop."""
-        self.manager.settings = self.settings
-        self.manager.reset_stats()
-        for burst in bursts:
-            for message in burst:
-                await self.manager.broadcast(message.event, message.data)  # never gives the loop a turn
-            while self.manager._delivery._batcher.closes_ms is not None:  # noqa: ASYNC110 (there is no event for it)
-                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("figures", [Settings(), Settings.seed()], ids=["recommended", "seed"])
 async def test_every_subset_sends_the_very_bytes_that_a_real_socket_takes(figures: Settings) -> None:
     bursts = _bursts()
     trace = [message for burst in bursts for message in burst]
-    figures = figures.replace(batch_window_ms=_WINDOW_MS, gzip_threshold_bytes=4096)
+    figures = figures.replace(batch_window_ms=WINDOW_MS, gzip_threshold_bytes=4096)
     outcomes = ablate(trace, figures)
-    sites = {str(number): _Site(switch(figures, subset)) for number, subset in enumerate(outcomes)}
-    apps = {name: socketio.ASGIApp(site.sio, socketio_path=f"{name}/socket.io") for name, site in sites.items()}
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await apps[scope["path"].split("/")[1]](scope, receive, send)
-
-    async def stopping() -> None:
-        for site in sites.values():
-            site.manager.close()
-            await site.sio.shutdown()
-
-    server = await asyncio.to_thread(ServerThread, app, stopping=stopping)
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            for name, site in sites.items():
-                await site.connect(server.url, name, len(trace))
-            emitting = [asyncio.wrap_future(server.submit(site.emit(bursts))) for site in sites.values()]
-            await asyncio.gather(*emitting, *(site.is_complete.wait() for site in sites.values()))
-        for site, (subset, outcome) in zip(sites.values(), outcomes.items(), strict=True):
-            ledger = site.manager.ledger
-            rows = server.call(lambda ledger=ledger: list(ledger.rows().values()))
-            counted = {
-                name: sum(getattr(row, name) for row in rows) for name in ("frames", "frame_bytes", "wire_bytes")
-            }
-            computed = {name: getattr(outcome, name) for name in counted}
-            assert (sorted(subset), counted) == (sorted(subset), computed)
-            assert ledger.sent_bytes == outcome.wire_bytes, "nothing else left the socket"
-            assert sum(row.deliveries for row in rows) == outcome.messages == len(trace)
-            assert site.received == [(message.event, message.data) for message in trace]
-    finally:
-        await asyncio.gather(*(site.client.disconnect() for site in sites.values()))
-        await asyncio.to_thread(server.stop)
-    assert not server.is_running
+    sites = [RealSite(switch(figures, subset)) for subset in outcomes]
+    emitted = [[(message.event, message.data, "/") for message in burst] for burst in bursts]
+    async with played(sites, emitted):
+        for site, (subset, outcome) in zip(sites, outcomes.items(), strict=True):
+            computed = {name: getattr(outcome, name) for name in site.counted}
+            assert (sorted(subset), site.counted) == (sorted(subset), computed)
+            assert site.manager.ledger.sent_bytes == outcome.wire_bytes, "nothing else left the socket"
+            assert sum(row.deliveries for row in site.rows.values()) == outcome.messages == len(trace)
+            assert site.received == [(message.event, (message.data,)) for message in trace]
     # The comparison is worth nothing if a layer had nothing to do.
     for layer in LAYERS:
         assert outcomes[frozenset({layer})] != outcomes[NOTHING], layer

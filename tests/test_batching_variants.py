@@ -63,3 +63,25 @@ def test_headers_below_the_socket_are_paid_for_each_frame() -> None:
     outcome = Outcome(10, 3, 90, 100, ())
     assert batching.below_bytes(outcome) == 100 + 3 * 40
     assert batching.below_bytes(outcome, tls=True) == 100 + 3 * 62
+
+
+def test_a_sweep_compares_each_window_with_no_batching_at_the_same_rate() -> None:
+    swept = batching.sweep([5, 200], [0, 100], 80)
+    lines = batching.curves(swept, lambda outcome, off: outcome.frames / off.frames)
+    assert list(lines) == ["5/s", "200/s"]
+    for line in lines.values():
+        assert [window_ms for window_ms, _ in line] == [0, 100]
+        assert line[0][1] == 1
+    assert lines["200/s"][1][1] < lines["5/s"][1][1] <= 1
+
+
+def test_cpu_is_measured_until_every_delivery_has_arrived() -> None:
+    trace = record(60)
+    with batching.CpuBench(3) as bench:
+        assert bench.measure_us(trace, SETTINGS) > 0
+        assert bench._fleet.counts.received == 60 * 3
+        costs = bench.compare(trace[:20], {"batched": SETTINGS, "one by one": Settings(batch=False)}, runs=1)
+        assert list(costs) == ["batched", "one by one"]
+        with pytest.raises(TimeoutError, match="1 deliveries did not arrive"):
+            bench._fleet.wait_received(bench._fleet.counts.received + 1, timeout_s=0.3)
+    assert not bench.is_running

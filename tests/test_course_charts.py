@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-
 import pytest
 
-from reznet_ws.lab.charts import LAYER_COLOURS
 from reznet_ws.lab.course_charts import (
     COLOURS,
     counted,
@@ -15,10 +11,9 @@ from reznet_ws.lab.course_charts import (
     draw_groups,
     draw_lines,
     judge,
-    show_table,
     show_verdicts,
 )
-from reznet_ws.lab.journey_charts import repack
+from reznet_ws.lab.look import LAYER_COLOURS
 
 WHERE = counted(2000, where="bytes at the socket")
 
@@ -81,24 +76,3 @@ def test_verdicts_are_a_table_in_html_and_as_text() -> None:
     shown = show_verdicts([judge("a < b", 50, 46)])._repr_mimebundle_()
     assert "a &lt; b" in shown["text/html"]
     assert shown["text/plain"].splitlines()[1] == "a < b      46 %     50.0 %    yes"
-
-
-def test_a_row_without_a_cell_is_refused() -> None:
-    with pytest.raises(ValueError, match="a cell for each of a, b"):
-        show_table(["a", "b"], [["1"]])
-
-
-def test_a_repacked_picture_has_the_same_pixels() -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    pixels = bytes(1000)
-    packed = zlib.compress(pixels, 0)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 200, 8, 6, 0, 0, 0))
-    loose = b"\x89PNG\r\n\x1a\n" + header
-    loose += chunk(b"IDAT", packed[:500]) + chunk(b"IDAT", packed[500:]) + chunk(b"IEND", b"")
-    tight = repack(loose)
-    at = tight.index(b"IDAT") + 4
-    assert len(tight) < 100
-    assert zlib.decompressobj().decompress(tight[at:]) == pixels
-    assert tight == loose[:8] + header + chunk(b"IDAT", zlib.compress(pixels, 9)) + chunk(b"IEND", b"")

@@ -24,6 +24,7 @@ PURE = [
     "stats",
     "grants",
     "vocabulary",
+    "scenes",
     "workload",
 ]
 # A folder counts as one; nothing but the audit, which builds on its replay, and the command line imports the lab.

@@ -180,6 +180,13 @@ def test_a_forged_packet_is_refused() -> None:
         decode(['42["message_new",{"_v":2,"gz":1}]'])
 
 
+def test_what_the_server_puts_in_no_batch_waits_for_none_here() -> None:
+    events = [(float(number), event) for number, event in enumerate(take("agent_status", 4))]
+    assert [len(together) for _, together in schedule(events, RECOMMENDED)] == [1, 3]
+    secret = RECOMMENDED.replace(never_compress=frozenset({"agent_status"}))
+    assert [len(together) for _, together in schedule(events, secret)] == [1, 1, 1, 1]
+
+
 # A real socket
 
 

@@ -36,11 +36,8 @@ def message(number: int) -> eio_packet.Packet:
 
 
 def new_outbox(*, upgraded: bool = True) -> tuple[Outbox, Any, Any]:
-    outbox, connection, socket = (
-        Outbox(lambda: 1_000_000, lambda _: None),
-        Connection(),
-        SimpleNamespace(upgraded=upgraded),
-    )
+    outbox, connection = Outbox(lambda: 1_000_000, lambda _: None), Connection()
+    socket = SimpleNamespace(upgraded=upgraded)
     outbox.connect(connection, socket, lambda: None)  # type: ignore[arg-type]
     return outbox, connection, socket
 
@@ -157,6 +154,66 @@ async def test_an_awaited_get_counts_as_well() -> None:
     assert connection.written == []
     connection.send(packet.encode())
     assert outbox.get_nowait().data == "2"
+
+
+def test_whatever_is_queued_hinders_and_what_goes_straight_does_not() -> None:
+    """Who writes past the outbox must hear of it before anything else is written."""
+    outbox, connection, socket = Outbox(lambda: 1_000_000, lambda _: None), Connection(), SimpleNamespace(upgraded=True)
+    hindered: list[int] = []
+    outbox.connect(connection, socket, lambda: hindered.append(outbox.qsize()))  # type: ignore[arg-type]
+    outbox.put_nowait(message(1))
+    assert hindered == []
+    outbox.put_nowait(eio_packet.Packet(eio_packet.PING))
+    outbox.put_nowait(message(2))
+    assert hindered == [0, 1]
+
+
+def test_what_waits_takes_memory_until_it_is_taken() -> None:
+    outbox = Outbox(lambda: 1_000_000, lambda _: None)
+    outbox.put_nowait(eio_packet.Packet(eio_packet.MESSAGE, "x" * 1000))
+    first = outbox.queued_bytes
+    assert first >= 1000
+    outbox.put_nowait(eio_packet.Packet(eio_packet.MESSAGE, "x" * 3000))
+    assert outbox.queued_bytes > first + 3000
+    for _ in range(2):
+        outbox.get_nowait()
+    assert outbox.queued_bytes == 0
+
+
+def test_beside_something_else_there_is_room_up_to_the_limit() -> None:
+    outbox = Outbox(lambda: 100_000, lambda _: None)
+    large = eio_packet.Packet(eio_packet.MESSAGE, "x" * 200_000)
+    assert outbox.has_room([large])  # else it could never be sent
+    outbox.put_nowait(message(1))
+    assert not outbox.has_room([large])
+    assert outbox.has_room([message(2)])
+    while outbox.queued_bytes < 100_000:
+        outbox.put_nowait(message(3))
+    assert not outbox.has_room([message(4)])
+
+
+def test_who_queues_all_the_same_is_told_at_twice_the_limit_that_it_is_full() -> None:
+    full: list[Outbox] = []
+    outbox = Outbox(lambda: 10_000, full.append)
+    count = 0
+    while not full:
+        assert outbox.queued_bytes <= 2 * 10_000
+        outbox.put_nowait(message(1))
+        count += 1
+    assert full == [outbox]
+    assert outbox.qsize() == count - 1
+    assert outbox.queued_bytes > 10_000
+
+
+def test_once_cleared_it_takes_nothing_but_the_end_of_the_writer() -> None:
+    outbox = Outbox(lambda: 1_000_000, lambda _: None)
+    outbox.put_nowait(message(1))
+    outbox.clear()
+    assert (outbox.qsize(), outbox.queued_bytes) == (0, 0)
+    outbox.put_nowait(message(2))
+    outbox.put_nowait(None)
+    assert outbox.get_nowait() is None
+    assert outbox.empty()
 
 
 @given(st.lists(st.sampled_from(["put", "put", "ping", "take", "send", "fill", "drain", "upgrade"]), max_size=60))

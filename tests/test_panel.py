@@ -10,11 +10,13 @@ import ipywidgets as widgets
 import pytest
 
 from reznet_ws.lab import lab as lab_module
-from reznet_ws.lab.charts import LAYER_COLOURS, MAX_POINTS, Charts
+from reznet_ws.lab.ablation import LAYERS
+from reznet_ws.lab.charts import MAX_POINTS, Charts
 from reznet_ws.lab.controls import HIDDEN, SettingsControls, label, stops
 from reznet_ws.lab.header import Header
 from reznet_ws.lab.lab import Lab
-from reznet_ws.lab.measurement import LAYERS, Measurement, Requirement
+from reznet_ws.lab.look import LAYER_COLOURS
+from reznet_ws.lab.measurement import Measurement, Requirement
 from reznet_ws.lab.panel import Dashboard
 from reznet_ws.lab.scoreboard import scoreboard_html
 from reznet_ws.lab.worker import Worker
@@ -345,7 +347,7 @@ def test_showing_a_record_tells_nobody() -> None:
 
 
 def test_no_lab_is_left_behind() -> None:
-    assert set(lab_module._running) <= {"panel"}
+    assert set(lab_module._running._things) <= {"panel"}
 
 
 def _measured(measurement: Measurement, seconds: float, wire: int, off: int) -> Measurement:

@@ -10,20 +10,13 @@ import hypothesis
 import strategies as s
 from hypothesis import given
 from hypothesis import strategies as st
+from seed import STATS_FIELDS
 
 from reznet_ws.ledger import Ledger, Row, Share, Tally
 from reznet_ws.optimizer import Payload, PayloadOptimizer
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Stats
 
-SEED_FIELDS = [
-    "total_messages",
-    "total_bytes_original",
-    "total_bytes_optimized",
-    "reduction_percentage",
-    "compressed_messages",
-    "avg_message_size",
-]
 SLOW = {"closed_connections": 1, "skipped_messages": 2, "queued_bytes": 3}
 WINDOWS = {"connections": 3, "windows": 2, "in_step": 2}
 
@@ -38,9 +31,9 @@ def _report(stats: Stats) -> dict[str, Any]:
 
 def test_nothing_sent_is_all_zeros() -> None:
     report = _report(Stats(Ledger()))
-    assert list(report) == [*SEED_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
+    assert list(report) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
     assert (report["slow_readers"], report["windows"]) == (SLOW, WINDOWS)
-    assert [report[name] for name in SEED_FIELDS] == [0] * 6
+    assert [report[name] for name in STATS_FIELDS] == [0] * 6
     assert report["events"] == {}
     assert report["wire"] == {
         "sent_bytes": 0,
@@ -60,7 +53,7 @@ def test_the_seeds_six_figures_are_sums_over_messages() -> None:
     )
     stats.add([], [])
     report = _report(stats)
-    assert {name: report[name] for name in SEED_FIELDS} == {
+    assert {name: report[name] for name in STATS_FIELDS} == {
         "total_messages": 3,
         "total_bytes_original": 21_000,
         "total_bytes_optimized": 3_801,

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reznet_ws.fields import abbreviate, expand, ms_from_iso
+from reznet_ws.scenes import EPOCH_MS
 from reznet_ws.vocabulary import COMMON, ENGLISH, LANGUAGES, SNIPPETS, content, on_topic, pieces
-from reznet_ws.workload import EPOCH_MS, EVENTS, MIXES, Message, Mix, generate
+from reznet_ws.workload import EVENTS, MIXES, Message, Mix, generate
 
 # Of the first 500 messages of seed 1 at 20 a second. They change whenever a word of the vocabulary does; then measure
 # the shares and ratios below anew, and say so in the changelog: older figures no longer compare.

@@ -16,10 +16,11 @@ from plotly.subplots import make_subplots
 
 from reznet_ws.audit.findings import EventCost, Findings, Row, Sweep
 from reznet_ws.audit.wording import counted_sample, counted_whole, printable, say_bytes, say_change, share_percent
-from reznet_ws.lab.ablation_charts import style, table
-from reznet_ws.lab.charts import LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR
+from reznet_ws.lab.ablation_charts import style
 from reznet_ws.lab.course_charts import COLOURS, counted, draw_bars, draw_groups
-from reznet_ws.lab.journey_charts import WIDTH_PX, Picture
+from reznet_ws.lab.look import LAYER_COLOURS, OFF_COLOUR, WIDTH_PX, WIRE_COLOUR
+from reznet_ws.lab.picture import Picture
+from reznet_ws.lab.tables import align
 
 STOCK_COLOUR = COLOURS["stock"]
 _FLOOR_COLOUR = "#B9BFC5"
@@ -109,7 +110,7 @@ def draw_front(findings: Findings) -> Picture:
         [f"{number} {row.label}", f"{row.wire_bytes / _KB:,.1f}", f"{row.shared_cpu_us:.0f}", str(row.format)]
         for number, row in zip(numbers, front, strict=True)
     ]
-    return Picture(figure, table(lines))
+    return Picture(figure, align(lines))
 
 
 def draw_shares(findings: Findings) -> Picture:
@@ -148,7 +149,7 @@ def draw_shares(findings: Findings) -> Picture:
     figure.update_yaxes(range=[0, 1.12 * off / _KB])
     figure.update_xaxes(type="category", showgrid=False)
     lines = [["layer", "kB"], [], *([name, text] for name, text in zip(names, said, strict=True))]
-    return Picture(figure, table(lines))
+    return Picture(figure, align(lines))
 
 
 def draw_sweep(findings: Findings, sweep: Sweep) -> Picture:
@@ -165,7 +166,7 @@ def draw_sweep(findings: Findings, sweep: Sweep) -> Picture:
         [value, f"{size:,.0f}" if is_batching else f"{size:,.1f}", price]
         for value, size, price in zip(figure.data[0].x, figure.data[0].y, figure.data[0].text, strict=True)
     ]
-    return Picture(figure, table(lines))
+    return Picture(figure, align(lines))
 
 
 def draw_sweeps(findings: Findings) -> Picture:
@@ -244,7 +245,7 @@ def draw_events(findings: Findings) -> Picture:
         [cost.event, *(f"{figure:,}" for figure in (cost.messages, cost.off_bytes, cost.stock_bytes, cost.best_bytes))]
         for cost in costs
     ]
-    return Picture(figure, table(rows))
+    return Picture(figure, align(rows))
 
 
 def draw_repeats(findings: Findings) -> Picture:

@@ -39,7 +39,7 @@ from reznet_ws.audit.wording import (
     say_whether_few,
     verdict_lines,
 )
-from reznet_ws.lab.journey_charts import Picture
+from reznet_ws.lab.picture import Picture
 
 _SHOWN_CONNECTIONS = 50
 _SHOWN_SENT_EVENTS = 20

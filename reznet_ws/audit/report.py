@@ -14,8 +14,7 @@ from reznet_ws.audit.charts import draw_overview
 from reznet_ws.audit.findings import Findings
 from reznet_ws.audit.page import make_page
 from reznet_ws.audit.wording import printable, verdict_lines
-from reznet_ws.lab.journey_charts import repack
-from reznet_ws.lab.picture import render
+from reznet_ws.lab.picture import render, repack
 
 # Raised when a field is renamed, is gone or has another meaning; not for one more.
 SCHEMA_VERSION = 1

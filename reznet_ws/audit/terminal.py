@@ -19,7 +19,7 @@ from reznet_ws.audit.wording import (
     share_percent,
     verdict_lines,
 )
-from reznet_ws.lab.ablation_charts import table
+from reznet_ws.lab.tables import align
 
 _SHOWN_EVENTS = 10
 _SHOWN_PROBLEMS = 20
@@ -66,7 +66,7 @@ def summary_text(audits: Sequence[Audited]) -> str:
         source = findings.verdict.best.source if findings.verdict else "no verdict"
         settings.append(f"{name}: {source}")
     head = "Bytes on the wire from the server; xz and zstd: all payloads as one stream. Seconds for 10,000 messages."
-    return "\n".join([head, "", table(rows), "", "Recommended:", *settings])
+    return "\n".join([head, "", align(rows), "", "Recommended:", *settings])
 
 
 def _summary_bytes(findings: Findings) -> list[str]:
@@ -102,7 +102,7 @@ def _choices(findings: Findings) -> str:
     if findings.shared is not None:
         note += f"\nOne window for all connections, simulated: {findings.shared.shared_bytes:,} bytes instead of "
         note += f"{findings.shared.own_bytes:,} as best."
-    return f"{table(rows)}\n{note}"
+    return f"{align(rows)}\n{note}"
 
 
 def _choice(row: Row, stock: Row) -> list[str]:
@@ -121,7 +121,7 @@ def _choice(row: Row, stock: Row) -> list[str]:
 def _events(findings: Findings) -> str:
     rows = [["event", "messages", "no layer", "stock", "best"], []]
     rows += _event_rows(findings)
-    return f"{table(rows)}\nBytes on the wire; '>': from a client, with permessage-deflate offered by it."
+    return f"{align(rows)}\nBytes on the wire; '>': from a client, with permessage-deflate offered by it."
 
 
 def _event_rows(findings: Findings) -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
@@ -57,9 +57,12 @@ class Outcome:
         return percentile(self.delays_ms, percent)
 
 
-def record(count: int, *, seed: int = 1, rate_per_s: float = 20, mix: Mix | str = "chat") -> list[Recorded]:
-    """The first messages of the lab's seeded traffic, as a trace."""
-    return list(itertools.islice(generate(seed, rate_per_s, mix), count))
+def record(
+    count: int, mix: Mix | str = "chat", seed: int = 1, *, event: str | None = None, rate_per_s: float = 20
+) -> list[Recorded]:
+    """The first messages of the lab's seeded traffic, or of those of one kind, as a trace."""
+    messages = generate(seed, rate_per_s, mix)
+    return list(itertools.islice((message for message in messages if event in (None, message.event)), count))
 
 
 def ablate(
@@ -149,15 +152,17 @@ def percentile(values: Iterable[float], percent: float) -> float:
     ordered = sorted(values)
     if not ordered or not 0 <= percent <= 100:
         raise ValueError(f"no {percent!r}th percentile of {len(ordered)} values")
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+    return ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)]
+
+
+def encode(event: str, data: Any, settings: Settings) -> Message:
+    """An event as the server encodes it for a client of format 2."""
+    optimizer = PayloadOptimizer(settings)
+    return Message(event, (optimizer.encode(optimizer.encode_plain(data)),))
 
 
 def _encode(trace: Iterable[Recorded], settings: Settings) -> list[Timed]:
-    optimizer = PayloadOptimizer(settings)
-    return [
-        (recorded.offset_ms, Message(recorded.event, (optimizer.encode(optimizer.encode_plain(recorded.data)),)))
-        for recorded in trace
-    ]
+    return [(recorded.offset_ms, encode(recorded.event, recorded.data, settings)) for recorded in trace]
 
 
 def _send(encoded: Iterable[Timed], settings: Settings, batcher: Batcher | None = None) -> Outcome:

@@ -6,21 +6,19 @@ Never: measures. A layer has the colour that it has everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets as widgets
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from reznet_ws.lab.ablation import LAYERS, Outcome, Subset, shapley
-from reznet_ws.lab.charts import LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
-from reznet_ws.lab.journey_charts import WIDTH_PX, Picture
+from reznet_ws.lab.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
+from reznet_ws.lab.picture import Picture
+from reznet_ws.lab.progress import ProgressBar
+from reznet_ws.lab.tables import align
 
-_FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
-_GRID = "rgba(128, 136, 144, 0.22)"
 _FAINT = "rgba(128, 136, 144, 0.20)"
-_INK = "#16202A"  # on the palette's light colours
 _NONE: Subset = frozenset()
 # A narrower piece has no room for its figure.
 _LEAST_LABELLED_PERCENT = 14.0
@@ -31,34 +29,11 @@ _WORTH_IT = 0.995
 Outcomes = Mapping[Subset, Outcome]
 
 
-class AblationBar:
-    """Progress of long work; shows itself at the first call. Give it to `ablate` as its `progress`."""
+class AblationBar(ProgressBar):
+    """For `ablate`, or for anything else that counts."""
 
     def __init__(self, noun: str = "subsets") -> None:
-        self._noun = noun
-        self._bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="320px"))
-        self._text = widgets.Label()
-        self._box = widgets.HBox([self._bar, self._text])
-        self._total = 0
-
-    @property
-    def value(self) -> int:
-        """How many are done."""
-        return int(self._bar.value)
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many of so many are done."""
-        if not self._total:
-            from IPython.display import display
-
-            self._total = self._bar.max = total
-            display(self)  # type: ignore[no-untyped-call]
-        self._bar.value = done
-        self._text.value = f"{done} of {total} {self._noun}"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        # The text is what all will be, not how far it is: it is the same at each run.
-        return {**(self._box._repr_mimebundle_() or {}), "text/plain": f"{self._total} {self._noun}"}
+        super().__init__(noun, width_px=320)
 
 
 def savings_percent(outcomes: Outcomes) -> dict[Subset, float]:
@@ -137,7 +112,7 @@ def draw_ablation(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Pictur
         [name(subset), f"{outcomes[subset].wire_bytes:,}", f"{left[subset]:.1f}", f"{outcomes[subset].frames:,}"]
         for subset in order
     ]
-    return Picture(figure, table(rows))
+    return Picture(figure, align(rows))
 
 
 def draw_shares(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
@@ -180,7 +155,7 @@ def draw_shares(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
     lines = [["saved, in % of no layer", *measures], []]
     lines += [[layer, *(signed(values[layer]) for values in measures.values())] for layer in layers]
     lines += [["sum", *(signed(sum(values.values())) for values in measures.values())]]
-    return Picture(figure, table(lines))
+    return Picture(figure, align(lines))
 
 
 def draw_sum(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
@@ -202,7 +177,7 @@ def draw_sum(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                textfont={"size": 12, "color": _INK},
+                textfont={"size": 12, "color": INK_COLOUR},
             )
         )
     for what, value in sums.items():
@@ -222,7 +197,7 @@ def draw_sum(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
     lines += [
         [what, *(signed(value) for value in values.values()), signed(sums[what])] for what, values in rows.items()
     ]
-    return Picture(figure, table(lines))
+    return Picture(figure, align(lines))
 
 
 def draw_time(outcomes: Outcomes, us: Mapping[Subset, float], *, messages: int, runs: int) -> Picture:
@@ -265,7 +240,7 @@ def draw_time(outcomes: Outcomes, us: Mapping[Subset, float], *, messages: int, 
     order = sorted(outcomes, key=lambda subset: us[subset])
     rows = [["layers that are on", "µs", "left, %"], []]
     rows += [[name(subset), f"{us[subset]:.0f}", f"{left[subset]:.1f}"] for subset in order]
-    return Picture(figure, table(rows))
+    return Picture(figure, align(rows))
 
 
 def best_of_both(outcomes: Outcomes, us: Mapping[Subset, float]) -> list[Subset]:
@@ -279,27 +254,15 @@ def best_of_both(outcomes: Outcomes, us: Mapping[Subset, float]) -> list[Subset]
 
 def style(figure: Any, height: int, title: str, subtitle: str, *, x_title: str = "", y_title: str = "") -> None:
     """The look of the course's charts: the finding as the title; units, n, seed and where it was counted below it."""
-    figure.update_layout(
-        width=WIDTH_PX,
-        height=height + 24,
-        margin={"l": 96, "r": 24, "t": 66, "b": 46},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": _FONT, "color": TEXT_COLOUR, "size": 13},
+    dress(
+        figure,
+        height_px=height + 24,
+        margin_px={"l": 96, "r": 24, "t": 66, "b": 46},
+        title=title,
+        counted=subtitle,
         showlegend=False,
-        title={
-            "text": f"<b>{title}</b><br><span style='font-size:12px'>{subtitle}</span>",
-            "font": {"size": 15},
-            "x": 0.008,
-            "xanchor": "left",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 18},
-        },
     )
-    figure.update_xaxes(gridcolor=_GRID, zerolinecolor=OFF_COLOUR, title_font_size=12)
-    figure.update_yaxes(gridcolor=_GRID, zerolinecolor=OFF_COLOUR, title_font_size=12)
+    dress_axes(figure)
     if x_title:
         figure.update_xaxes(title={"text": x_title, "standoff": 6})
     if y_title:
@@ -309,18 +272,6 @@ def style(figure: Any, height: int, title: str, subtitle: str, *, x_title: str =
 def signed(percent: float) -> str:
     """One place, a real minus, and no minus before a nought."""
     return f"{percent + 0:.1f}".replace("-0.0", "0.0").replace("-", "−")
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns as text, the first to the left; an empty row becomes a rule."""
-    widths = [max(map(len, column)) for column in zip(*(row for row in rows if row), strict=True)]
-    lines = []
-    for row in rows:
-        cells = row or ["-" * width for width in widths]
-        first, *others = cells
-        padded = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *padded]))
-    return "\n".join(lines)
 
 
 def _layers(outcomes: Outcomes) -> list[str]:

@@ -15,12 +15,10 @@ from typing import Any, Self, TypeVar
 import socketio
 
 from reznet_ws.batcher import Batch, MessageBatcher
-from reznet_ws.lab.ablation import Outcome, leave, record, replay
+from reznet_ws.lab.ablation import Outcome, encode, leave, record, replay
 from reznet_ws.lab.fleet import Fleet
 from reznet_ws.lab.journey import Event, engineio_packets
 from reznet_ws.manager import attach
-from reznet_ws.optimizer import PayloadOptimizer
-from reznet_ws.packets import Message
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
 from reznet_ws.workload import Message as Recorded
@@ -233,11 +231,7 @@ class CpuBench:
         wanted = self._fleet.counts.received + len(trace) * self.users
         before_s = self._server.call(time.thread_time)
         self._server.submit(self._emit(trace)).result(_TIMEOUT_S)
-        end_s = time.monotonic() + _TIMEOUT_S
-        while self._fleet.counts.received < wanted:
-            if time.monotonic() > end_s:
-                raise TimeoutError(f"{wanted - self._fleet.counts.received} deliveries did not arrive")
-            time.sleep(0.02)
+        self._fleet.wait_received(wanted, _TIMEOUT_S)
         return (self._server.call(time.thread_time) - before_s) * 1e6 / (len(trace) * self.users)
 
     async def _emit(self, trace: Sequence[Recorded]) -> None:
@@ -256,6 +250,4 @@ def _departures(
 
 
 def _may_wait(message: Recorded, settings: Settings) -> bool:
-    optimizer = PayloadOptimizer(settings)
-    encoded = Message(message.event, (optimizer.encode(optimizer.encode_plain(message.data)),))
-    return encoded.may_wait(settings)
+    return encode(message.event, message.data, settings).may_wait(settings)

@@ -3,8 +3,7 @@
 In: measurements, each with the time when it was taken. Out: a plotly figure that is updated in place.
 Never: keeps more than `MAX_POINTS`, adds a trace after the first, reads a clock.
 
-One `FigureWidget` for all: each ships 5 MB to the page. Backgrounds are transparent and text is a middle grey, which
-reads on white and on JupyterLab's dark grey.
+One `FigureWidget` for all: each ships 5 MB to the page.
 """
 
 from __future__ import annotations
@@ -15,38 +14,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from reznet_ws.lab.measurement import LAYERS, Measurement
+from reznet_ws.lab.ablation import LAYERS
+from reznet_ws.lab.canvas import CPU_CHART, WINDOWS_CHART, cpu_title, empty_figure, windows_title
+from reznet_ws.lab.measurement import Measurement
 from reznet_ws.workload import EVENTS
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; blue is left for what is on the wire.
-LAYER_COLOURS = {
-    "abbreviate": "#E69F00",
-    "utf8": "#CC79A7",
-    "gzip": "#009E73",
-    "batch": "#D55E00",
-    "deflate": "#56B4E9",
-}
-WIRE_COLOUR = "#2F86C8"  # the palette's blue, a little lighter, for dark backgrounds
-OFF_COLOUR = "#8A929A"
-TEXT_COLOUR = "#7D858D"
-_GRID_COLOUR = "rgba(128, 136, 144, 0.22)"
-_OFF_FILL = "rgba(138, 146, 154, 0.16)"
-_WIRE_FILL = "rgba(47, 134, 200, 0.45)"
-
-_WINDOWS_COLOUR = LAYER_COLOURS["batch"]
-
-# Among the charts' titles, whose text tells figures.
-_CPU_CHART, _WINDOWS_CHART = 2, 3
-
 MAX_POINTS = 120
-SPAN_S = 48
-HEIGHT_PX = 760
 # A rate over less would show single plans of 20 KB to each of 100 users.
 _RATE_SPAN_S = 2.0
 _LEAST_RATE_SPAN_S = 0.8
-_LATENCY_TICKS_MS = [step * decade for decade in (0.1, 1, 10, 100, 1000, 10_000) for step in (1, 2, 5)]
 # Where a row's figures stand, beside bars that end at 100 %.
 _FIGURES_AT_PERCENT = 104
 
@@ -78,7 +55,7 @@ class Charts:
         """`figure` is one that an earlier dashboard leaves behind; its page need not load plotly again."""
         self._points: deque[_Point] = deque(maxlen=MAX_POINTS)
         self._rates = _Rates()
-        self.figure = figure if figure is not None else go.FigureWidget(_empty_figure())
+        self.figure = figure if figure is not None else go.FigureWidget(empty_figure())
         self._indexes = {trace.name: index for index, trace in enumerate(self.figure.data)}
         self._draw(0.0, None)
 
@@ -119,7 +96,9 @@ class Charts:
             name: (seconds_ago, [point[column] for point in self._points], None)
             for column, name in enumerate(_LINES, start=1)
         }
-        drawn |= _event_bars(measurement.stats["events"] if measurement is not None else {})
+        stats: Mapping[str, Any] = {"events": {}, "windows": {}} if measurement is None else measurement.stats
+        mean_us = None if measurement is None else measurement.cpu_us_per_delivery
+        drawn |= _event_bars(stats["events"])
         percents = _savings_percents(measurement)
         drawn["layer savings"] = (percents, LAYERS, [_saving_text(percent) for percent in percents])
         low = min(percents)
@@ -129,8 +108,8 @@ class Charts:
             restyle_data={"x": xs, "y": ys, "text": texts},
             relayout_data={
                 "xaxis6.range": [low - 30, max(100, *percents) + 12] if low < -0.05 else [0, 112],
-                f"annotations[{_CPU_CHART}].text": _cpu_title(measurement),
-                f"annotations[{_WINDOWS_CHART}].text": _windows_title(measurement),
+                f"annotations[{CPU_CHART}].text": cpu_title(mean_us),
+                f"annotations[{WINDOWS_CHART}].text": windows_title(stats["windows"]),
                 "yaxis2.range": _latency_range(
                     [ms for point in self._points for ms in (point.p50_ms, point.p95_ms) if ms]
                 ),
@@ -190,21 +169,6 @@ def _savings_percents(measurement: Measurement | None) -> list[float]:
     return [100 * savings[layer] / measurement.off_bytes for layer in LAYERS]
 
 
-def _cpu_title(measurement: Measurement | None) -> str:
-    mean_us = measurement.cpu_us_per_delivery if measurement is not None else None
-    figure = "–" if mean_us is None else f"{mean_us:,.0f}"
-    return f"CPU per delivery, µs: {_ink('━ recent', WIRE_COLOUR)}, <b>{figure}</b> on average"
-
-
-def _windows_title(measurement: Measurement | None) -> str:
-    counts = measurement.stats["windows"] if measurement is not None else {}
-    windows, in_step = counts.get("windows", 0), counts.get("in_step", 0)
-    return (
-        f"Windows: {_ink(f'┅ {windows} in use', _WINDOWS_COLOUR)}; in step: {_ink(f'━ {in_step}', WIRE_COLOUR)} "
-        f"of {_ink(str(counts.get('connections', 0)), OFF_COLOUR)}"
-    )
-
-
 def _latency_range(latencies_ms: Sequence[float]) -> list[float]:
     """From a little below what was measured to a little above it, the limits in between; decades, as plotly wants."""
     low_ms, high_ms = min([10, *latencies_ms]), max([150, *latencies_ms])
@@ -219,152 +183,3 @@ def _per_delivery(row: Any) -> tuple[float, float]:
 
 def _saving_text(percent: float) -> str:
     return f"<b>{percent:.1f} %</b>".replace("-", "−") if abs(percent) >= 0.05 else "0"
-
-
-def _empty_figure() -> Any:
-    figure = make_subplots(
-        rows=3,
-        cols=2,
-        column_widths=[0.5, 0.5],
-        row_heights=[0.33, 0.25, 0.42],
-        horizontal_spacing=0.15,
-        vertical_spacing=0.1,
-        subplot_titles=(
-            f"Wire, kB/s: {_ink('■ on the wire', WIRE_COLOUR)} against {_ink('■ off', OFF_COLOUR)}",
-            f"Latency, ms, log scale: {_ink('━ p50', WIRE_COLOUR)}  {_ink('┅ p95', WIRE_COLOUR)}",
-            _cpu_title(None),
-            _windows_title(None),
-            f"Bytes per event: {_ink('■ on the wire', WIRE_COLOUR)} in % of {_ink('■ off', OFF_COLOUR)}",
-            "Saving of each layer, in % of off",
-        ),
-    )
-    _add_lines(figure)
-    _add_bars(figure)
-    _style(figure)
-    return figure
-
-
-def _add_lines(figure: Any) -> None:
-    hover = "%{y:,.1f} %{meta}<extra>%{fullData.name}</extra>"
-    solid: dict[str, Any] = {"line": {"color": WIRE_COLOUR, "width": 2.5}}
-    lines: Sequence[tuple[str, int, int, str, dict[str, Any]]] = (
-        ("off", 1, 1, "kB/s", {"line": {"color": OFF_COLOUR, "width": 1.5}, **_filled(_OFF_FILL)}),
-        (
-            "wire",
-            1,
-            1,
-            "kB/s",
-            {"line": {"color": WIRE_COLOUR, "width": 2}, "fill": "tozeroy", "fillcolor": _WIRE_FILL},
-        ),
-        ("p50", 1, 2, "ms", solid),
-        ("p95", 1, 2, "ms", {"line": {"color": WIRE_COLOUR, "width": 2, "dash": "dot"}}),
-        ("cpu", 2, 1, "µs", solid),
-        ("connections", 2, 2, "clients", {"line": {"color": OFF_COLOUR, "width": 1.5}}),
-        ("in step", 2, 2, "clients", solid),
-        ("windows", 2, 2, "windows", {"line": {"color": _WINDOWS_COLOUR, "width": 2, "dash": "dot"}}),
-    )
-    for name, row, column, unit, style in lines:
-        line = go.Scatter(name=name, mode="lines", meta=unit, hovertemplate=hover, **style)
-        figure.add_trace(line, row=row, col=column)
-    # Traces, not shapes: an axis makes room for traces only, and the distance to the limit is what one wants to see.
-    for limit_ms, name, end in ((50, "p50 limit", 1), (100, "p95 limit", 0)):
-        text = f"  {name} {limit_ms} ms  "
-        limit = go.Scatter(
-            name=name,
-            x=[-SPAN_S, 0],
-            y=[limit_ms, limit_ms],
-            mode="lines+text",
-            # At different ends, so that they do not meet when the axis reaches far.
-            text=["", text] if end else [text, ""],
-            textposition="top left" if end else "top right",
-            textfont={"size": 11, "color": TEXT_COLOUR},
-            line={"color": TEXT_COLOUR, "width": 1, "dash": "dash"},
-            hoverinfo="skip",
-            cliponaxis=False,
-        )
-        figure.add_trace(limit, row=1, col=2)
-
-
-def _filled(colour: str) -> dict[str, str]:
-    return {"fill": "tozeroy", "fillcolor": colour}
-
-
-def _add_bars(figure: Any) -> None:
-    sideways: dict[str, Any] = {"orientation": "h", "y": EVENTS}
-    for name, colour, width in (("event off", OFF_COLOUR, 0.72), ("event wire", WIRE_COLOUR, 0.72)):
-        opacity = 0.35 if name == "event off" else 1
-        bar = go.Bar(
-            name=name,
-            width=width,
-            marker={"color": colour, "opacity": opacity, "line": {"width": 0}},
-            hoverinfo="skip",
-            **sideways,
-        )
-        figure.add_trace(bar, row=3, col=1)
-    figures = go.Scatter(
-        name="event figures",
-        y=EVENTS,
-        mode="text",
-        textposition="middle right",
-        textfont={"size": 11, "color": TEXT_COLOUR},
-        hoverinfo="skip",
-    )
-    figure.add_trace(figures, row=3, col=1)
-    savings = go.Bar(
-        name="layer savings",
-        y=LAYERS,
-        orientation="h",
-        width=0.62,
-        marker={"color": [LAYER_COLOURS[layer] for layer in LAYERS], "line": {"width": 0}},
-        textposition="outside",
-        textfont={"size": 12, "color": TEXT_COLOUR},
-        cliponaxis=False,
-        hoverinfo="skip",
-    )
-    figure.add_trace(savings, row=3, col=2)
-
-
-def _style(figure: Any) -> None:
-    figure.update_layout(
-        autosize=True,
-        height=HEIGHT_PX,
-        margin={"l": 52, "r": 14, "t": 34, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif", "color": TEXT_COLOUR},
-        showlegend=False,
-        barmode="overlay",
-        hovermode="x unified",
-        hoverlabel={"bgcolor": "rgba(40, 44, 48, 0.92)", "font": {"color": "#F4F4F4"}},
-    )
-    figure.update_annotations(font={"size": 13, "color": TEXT_COLOUR})
-    figure.update_xaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
-    figure.update_yaxes(gridcolor=_GRID_COLOUR, zerolinecolor=OFF_COLOUR, fixedrange=True, tickfont={"size": 11})
-    seconds: dict[str, Any] = {"range": [-SPAN_S, 0], "tickvals": [-45, -30, -15, 0], "zeroline": False}
-    for row in (1, 2):
-        figure.update_xaxes(ticktext=["45 s", "30 s", "15 s", "now"], **seconds, row=row)
-        figure.update_yaxes(exponentformat="none", separatethousands=True, row=row)
-    for row, column in ((1, 1), (2, 1), (2, 2)):
-        figure.update_yaxes(rangemode="tozero", row=row, col=column)
-    figure.update_yaxes(nticks=5, row=2)
-    # Logarithmic, so that one slow moment does not flatten the limits to a line.
-    figure.update_yaxes(type="log", tickvals=_LATENCY_TICKS_MS, row=1, col=2)
-    # An axis that first sees no bars would take its categories for numbers.
-    for column, categories in ((1, EVENTS), (2, LAYERS)):
-        figure.update_yaxes(
-            type="category",
-            categoryarray=categories,
-            range=[len(categories) - 0.5, -0.5],
-            showgrid=False,
-            zeroline=False,
-            tickfont={"size": 12},
-            ticklabelstandoff=6,
-            row=3,
-            col=column,
-        )
-    figure.update_xaxes(range=[0, 178], tickvals=[0, 50, 100], ticktext=["0 %", "50 %", "100 %"], row=3, col=1)
-    figure.update_xaxes(range=[0, 112], ticksuffix=" %", row=3, col=2)
-
-
-def _ink(text: str, colour: str) -> str:
-    return f'<span style="color:{colour}"><b>{text}</b></span>'

@@ -14,8 +14,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from reznet_ws.lab.charts import LAYER_COLOURS, WIRE_COLOUR
-from reznet_ws.lab.measurement import LAYERS
+from reznet_ws.lab.ablation import LAYERS
+from reznet_ws.lab.look import LAYER_COLOURS, WIRE_COLOUR
 from reznet_ws.settings import Settings
 from reznet_ws.workload import EVENTS
 

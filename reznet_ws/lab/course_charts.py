@@ -11,8 +11,6 @@ Never: measures, or says what is not in the figures it was given.
 
 from __future__ import annotations
 
-import html
-import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +18,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from reznet_ws.lab.charts import LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
-from reznet_ws.lab.journey_charts import WIDTH_PX, Picture
+from reznet_ws.lab.look import LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
+from reznet_ws.lab.marks import LIMIT_COLOUR, mark_band, mark_limit, mark_place, mark_point, scale_logarithmically
+from reznet_ws.lab.picture import Picture
+from reznet_ws.lab.tables import Table, align
 
 # "window" and "threshold" are what deflate does with and without context takeover; "mixed" is several layers at once.
 COLOURS = {
@@ -29,21 +29,17 @@ COLOURS = {
     "off": OFF_COLOUR,
     "plain": OFF_COLOUR,
     "wire": WIRE_COLOUR,
-    "stock": "#56B4E9",
-    "window": "#2F86C8",
+    "stock": LAYER_COLOURS["deflate"],
+    "window": WIRE_COLOUR,
     "threshold": "#9FD3F2",
     "mixed": "#7B68A6",
-    "limit": "#C44E52",
+    "limit": LIMIT_COLOUR,
 }
 # Told apart without colours, too: by the order of the series.
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_GRID = "rgba(128, 136, 144, 0.22)"
-_BAND = "rgba(128, 136, 144, 0.18)"
-_FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
-_SCALE = 1.15
 _TITLE_COLUMNS, _LABEL_COLUMNS = 100, 26
-_LINE_PX, _ROW_PX = 21, 27
+_LINE_PX = 21
 
 Points = Sequence[tuple[float, float]]
 
@@ -84,10 +80,10 @@ def draw_bars(
     figure.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
     figure.update_xaxes(title={"text": unit, "standoff": 6}, range=_range(values.values(), limit))
     if limit is not None:
-        _mark_limit(figure, limit, upright=True)
+        mark_limit(figure, limit, upright=True)
     _style(figure, title, counted, plot_px=20 + 34 * len(values), has_legend=False)
     rows = [[name, _say(value, digits)] for name, value in values.items()]
-    return Picture(figure, _text_table(["", unit], rows))
+    return Picture(figure, align([["", unit], *rows]))
 
 
 def draw_groups(
@@ -129,10 +125,10 @@ def draw_groups(
     lows = [min(group.values()) for group in groups.values()]
     figure.update_yaxes(title={"text": unit, "standoff": 8}, range=_range([*totals, *lows], limit))
     if limit is not None:
-        _mark_limit(figure, limit)
+        mark_limit(figure, limit)
     _style(figure, title, counted, plot_px=290, has_legend=len(names) > 1)
     rows = [[group, *(_say(values[name], digits) for name in names)] for group, values in groups.items()]
-    return Picture(figure, _text_table([unit, *names], rows))
+    return Picture(figure, align([[unit, *names], *rows]))
 
 
 def draw_lines(
@@ -170,22 +166,22 @@ def draw_lines(
     figure.update_xaxes(title={"text": x_unit, "standoff": 6})
     figure.update_yaxes(title={"text": y_unit, "standoff": 8}, rangemode="normal" if log_y else "tozero")
     if log_x:
-        _scale(figure.update_xaxes, [x for line in lines.values() for x, _ in line])
+        scale_logarithmically(figure.update_xaxes, [x for line in lines.values() for x, _ in line])
     if log_y:
-        _scale(figure.update_yaxes, [y for line in lines.values() for _, y in line])
+        scale_logarithmically(figure.update_yaxes, [y for line in lines.values() for _, y in line])
     if limit is not None:
-        _mark_limit(figure, limit, is_below=True, log=log_y)
+        mark_limit(figure, limit, is_below=True, log=log_y)
     if band is not None:
-        _shade(figure, band, log_y)
+        mark_band(figure, band, log_y=log_y)
     for name, x in (marks or {}).items():
-        _mark(figure, name, x, log_x)
-    for number, (name, (x, y)) in enumerate((points or {}).items()):
-        _point_out(figure, name, _at(x, log_x), _at(y, log_y), is_below=number % 2 == 1)
+        mark_place(figure, name, x, log_x=log_x)
+    for number, (name, point) in enumerate((points or {}).items()):
+        mark_point(figure, name, point, log_x=log_x, log_y=log_y, is_below=number % 2 == 1)
     _style(figure, title, counted, plot_px=320, has_legend=len(lines) > 1)
     xs = sorted({x for line in lines.values() for x, _ in line})
     found = [dict(line) for line in lines.values()]
     rows = [[_say(x, 0), *(_say(line[x], digits) if x in line else "" for line in found)] for x in xs]
-    return Picture(figure, _text_table([x_unit, *lines], rows))
+    return Picture(figure, align([[x_unit, *lines], *rows]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,33 +209,6 @@ def judge(
     if at_most is not None and rounded > at_most:
         holds = "more than that"
     return Verdict(claim, claimed, f"{_say(measured, digits)} {unit}", holds)
-
-
-class Table:
-    """Rows that a notebook shows in place of an object; the first column is text, the others are set to the right."""
-
-    def __init__(self, header: Sequence[str], rows: Iterable[Sequence[object]], *, right: bool = True) -> None:
-        self.header = list(header)
-        self.rows = [[str(cell) for cell in row] for row in rows]
-        self.right = right
-        if any(len(row) != len(self.header) for row in self.rows):
-            raise ValueError(f"a row has a cell for each of {', '.join(self.header)}")
-
-    def __repr__(self) -> str:
-        return _text_table(self.header, self.rows, right=self.right)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        lines = [self._line("th", self.header), *(self._line("td", row) for row in self.rows)]
-        return {"text/html": f"<table>{''.join(lines)}</table>", "text/plain": repr(self)}
-
-    def _line(self, tag: str, row: Sequence[str]) -> str:
-        aligned = ["left", *["right" if self.right else "left"] * (len(row) - 1)]
-        # Both: GitHub drops styles, and JupyterLab's own override the attribute.
-        cells = [
-            f'<{tag} align="{side}" style="text-align: {side}">{html.escape(cell, quote=False)}</{tag}>'
-            for side, cell in zip(aligned, row, strict=True)
-        ]
-        return f"<tr>{''.join(cells)}</tr>"
 
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: bool = True) -> Table:
@@ -280,112 +249,15 @@ def _range(values: Iterable[float], limit: tuple[float, str] | None) -> list[flo
     return [low - 0.12 * (high - low) if low < 0 else 0.0, high + 0.12 * (high - low)]
 
 
-def _at(value: float, log: bool) -> float:
-    """Where an annotation of plotly stands: on a logarithmic axis it wants the exponent."""
-    return math.log10(value) if log else value
-
-
-def _scale(update: Any, values: Sequence[float]) -> None:
-    """A logarithmic axis with ticks that are read at a glance: 1, 2 and 5, as numbers and not as powers."""
-    low, high = min(values), max(values)
-    ticks = [step * 10.0**power for power in range(-3, 9) for step in (1, 2, 5)]
-    shown = [tick for tick in ticks if low / 2 <= tick <= high * 2]
-    if len(shown) > 9:
-        shown = [tick for tick in shown if f"{tick:g}".lstrip("0.").startswith("1")]
-    update(type="log", tickvals=shown, ticktext=[f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in shown])
-
-
-def _shade(figure: Any, band: tuple[float, float, str], log_y: bool) -> None:
-    low, high, label = band
-    figure.add_shape(
-        type="rect", x0=0, x1=1, xref="paper", y0=low, y1=high, fillcolor=_BAND, line={"width": 0}, layer="below"
-    )
-    figure.add_annotation(
-        text=label,
-        x=1,
-        xref="paper",
-        xanchor="right",
-        y=_at(high, log_y),
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 11},
-    )
-
-
-def _mark(figure: Any, name: str, x: float, log_x: bool) -> None:
-    line = {"color": OFF_COLOUR, "width": 1, "dash": "dot"}
-    figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, yref="paper", line=line)
-    figure.add_annotation(
-        text=name,
-        x=_at(x, log_x),
-        y=1,
-        yref="paper",
-        xanchor="left",
-        yanchor="top",
-        xshift=3,
-        showarrow=False,
-        font={"size": 11},
-    )
-
-
-def _mark_limit(
-    figure: Any, limit: tuple[float, str], *, upright: bool = False, is_below: bool = False, log: bool = False
-) -> None:
-    at, label = limit
-    line = {"color": COLOURS["limit"], "width": 1.5, "dash": "dash"}
-    text = {"text": label, "showarrow": False, "font": {"size": 11, "color": COLOURS["limit"]}}
-    if upright:
-        figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line=line)
-        figure.add_annotation(x=at, y=0, yref="paper", xanchor="left", yanchor="bottom", **text)
-    else:
-        figure.add_shape(type="line", y0=at, y1=at, x0=0, x1=1, xref="paper", line=line)
-        figure.add_annotation(
-            y=_at(at, log), x=1, xref="paper", xanchor="right", yanchor="top" if is_below else "bottom", **text
-        )
-
-
-def _point_out(figure: Any, name: str, x: float, y: float, *, is_below: bool) -> None:
-    """A name with an arrow; neighbours take turns, so that their names stand apart."""
-    place = {"ax": 26, "ay": 36 if is_below else -36}
-    figure.add_annotation(
-        text=name, x=x, y=y, arrowcolor=OFF_COLOUR, arrowwidth=1.2, arrowhead=2, font={"size": 12}, **place
-    )
-
-
 def _style(figure: Any, title: str, counted: str, *, plot_px: int, has_legend: bool) -> None:
     lines = textwrap.wrap(title, _TITLE_COLUMNS)
-    top = _LINE_PX * len(lines) + 40 + (24 if has_legend else 0)
-    bottom = 48
-    figure.update_layout(
-        width=WIDTH_PX,
-        height=top + plot_px + bottom,
-        margin={"l": 64, "r": 28, "t": top, "b": bottom},
-        title={
-            "text": f"<b>{'<br>'.join(lines)}</b><br><span style='font-size:12px'>{counted}</span>",
-            "font": {"size": 15},
-            "x": 0.008,
-            "xanchor": "left",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 18},
-        },
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": _FONT, "color": TEXT_COLOUR, "size": 13},
+    top, bottom = _LINE_PX * len(lines) + 40 + (24 if has_legend else 0), 48
+    dress(
+        figure,
+        height_px=top + plot_px + bottom,
+        margin_px={"l": 64, "r": 28, "t": top, "b": bottom},
+        title="<br>".join(lines),
+        counted=counted,
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "traceorder": "normal"},
     )
-    figure.update_xaxes(gridcolor=_GRID, zerolinecolor=OFF_COLOUR, automargin=True, title_font_size=12)
-    figure.update_yaxes(gridcolor=_GRID, zerolinecolor=OFF_COLOUR, automargin=True, title_font_size=12)
-
-
-def _text_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:
-    everything = [list(header), *rows]
-    widths = [max(map(len, column)) for column in zip(*everything, strict=True)]
-    lines = []
-    for first, *others in everything:
-        set_others = [
-            cell.rjust(width) if right else cell.ljust(width) for cell, width in zip(others, widths[1:], strict=True)
-        ]
-        lines.append("  ".join([first.ljust(widths[0]), *set_others]).rstrip())
-    return "\n".join(lines)
+    dress_axes(figure, automargin=True)

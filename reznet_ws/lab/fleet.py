@@ -38,7 +38,7 @@ class Fleet:
             raise ValueError(f"stock_share is {stock_share!r}; it must be from 0 to 1")
         self._arguments = [url, f"--stock-share={stock_share}"]
         self._arguments += ["--no-deflate"] * (not deflate) + ([f"--token={token}"] if token else [])
-        self._changed = threading.Condition()
+        self._changed = threading.Condition()  # reentrant
         self._crowds: list[_Crowd] = []
         self.users = 0
 
@@ -67,17 +67,29 @@ class Fleet:
 
     def wait(self, timeout_s: float = 60, progress: Progress | None = None) -> None:
         """Wait until all are connected, telling how many are. Raises: TimeoutError, RuntimeError if a process ended."""
+
+        def done() -> bool:
+            if progress is not None:
+                progress(self.counts.connected, self.users)
+            return all(crowd.counts.connected == crowd.users for crowd in self._crowds)
+
+        if not self._wait_for(done, timeout_s):
+            raise TimeoutError(f"{self.counts.connected} of {self.users} clients connected in {timeout_s:.0f} s")
+
+    def wait_received(self, count: int, timeout_s: float = 60) -> None:
+        """Wait until so many messages have arrived since the beginning. Raises: TimeoutError, RuntimeError."""
+        if not self._wait_for(lambda: self.counts.received >= count, timeout_s):
+            raise TimeoutError(f"{count - self.counts.received} deliveries did not arrive in {timeout_s:.0f} s")
+
+    def _wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        def has_ended() -> bool:
+            return any(crowd.has_ended for crowd in self._crowds)
+
         with self._changed:
-
-            def done() -> bool:
-                if progress is not None:
-                    progress(_sum([crowd.counts for crowd in self._crowds]).connected, self.users)
-                return all(crowd.counts.connected == crowd.users or crowd.has_ended for crowd in self._crowds)
-
-            if not self._changed.wait_for(done, timeout_s):
-                raise TimeoutError(f"{self.counts.connected} of {self.users} clients connected in {timeout_s:.0f} s")
-            if any(crowd.has_ended for crowd in self._crowds):
+            in_time = self._changed.wait_for(lambda: has_ended() or done(), timeout_s)
+            if has_ended():
                 raise RuntimeError("a process of simulated clients has ended")
+            return in_time
 
     def take_arrivals(self) -> Arrivals:
         """What arrived since the last call: the message's number, and when, on the monotonic clock."""

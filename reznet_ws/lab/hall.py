@@ -10,7 +10,6 @@ bytes are the same every time.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import itertools
 import json
 import random
@@ -20,9 +19,10 @@ from typing import Any, TypeVar
 
 import socketio
 
-from reznet_ws.lab.course import Listener
 from reznet_ws.lab.frames import dissect
 from reznet_ws.lab.journey import Event
+from reznet_ws.lab.listener import Listener
+from reznet_ws.lab.running import Running
 from reznet_ws.manager import attach
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
@@ -34,6 +34,9 @@ _TIMEOUT_S = 30
 # On loopback the kernel takes some 6 MB before a writer has to wait.
 _FILLER_BYTES = 200_000
 _MOST_FILLERS = 500
+
+_running = Running()
+stop_hall = _running.stop
 
 
 class _CountingWrites:
@@ -65,7 +68,7 @@ class Hall:
         self._due: list[int] = []
         self._sio.on("connect", self._welcome)
         self._server = ServerThread(socketio.ASGIApp(self._sio), stopping=self._stopping)
-        _running.append(self)
+        _running.begin(self)
         try:
             self.join(clients)
         except BaseException:
@@ -150,10 +153,9 @@ class Hall:
 
     def stop(self) -> None:
         """Hang up and stop the server; doing it twice does nothing."""
-        if self in _running:
-            _running.remove(self)
+        if _running.end(self):
             for client in self.clients:
-                client._socket.close()  # some have said goodbye already
+                client.close()
             self._server.stop()
 
     def _run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -201,15 +203,3 @@ class Drowned:
 
 def _numbers(messages: Iterable[bytes]) -> list[int]:
     return [json.loads(text[2:])[1]["number"] for text in messages if text.startswith(b'42["filler"')]
-
-
-_running: list[Hall] = []
-
-
-def stop_hall() -> None:
-    """Stop the hall that runs, if any."""
-    while _running:
-        _running[-1].stop()
-
-
-atexit.register(stop_hall)

@@ -7,41 +7,31 @@ Never: encodes by code of its own. Every step is the function that the server ca
 
 from __future__ import annotations
 
-import atexit
-import itertools
-import socket
 from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from engineio import packet as eio_packet
 from socketio import packet as sio_packet
-from websockets.client import ClientProtocol
 from websockets.exceptions import NegotiationError
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
-from websockets.protocol import State
-from websockets.uri import parse_uri
 
 from reznet_ws.batcher import MessageBatcher
 from reznet_ws.chat import ROOM, Application
 from reznet_ws.client import unpack
 from reznet_ws.deflate import AdjustableDeflateFactory
 from reznet_ws.delivery import SharedPacket
-from reznet_ws.grants import GRANT_EVENT
-from reznet_ws.lab.frames import split_frames
+from reznet_ws.lab.ablation import encode, leave, record
+from reznet_ws.lab.listener import Tap
+from reznet_ws.lab.running import Running
 from reznet_ws.ledger import Ledger, Tally
-from reznet_ws.optimizer import PayloadOptimizer, decode_payload
-from reznet_ws.packets import BATCH_EVENT, Message, batch_packet, event_packet
+from reznet_ws.optimizer import decode_payload
+from reznet_ws.packets import BATCH_EVENT, batch_packet, event_packet
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
-from reznet_ws.workload import generate
 
 Event = tuple[str, Any]
 
-READ_TIMEOUT_S = 10
-_READ_BYTES = 65_536
+_TIMEOUT_S = 10
 _LONGEST_WINDOW_MS = 1000
 # What browsers offer: permessage-deflate; client_max_window_bits.
 _BROWSER_OFFER = [("client_max_window_bits", None)]
@@ -70,18 +60,17 @@ CHINESE = "部署已完成，所有测试均已通过。"
 
 def take(event: str, count: int, mix: str = "chat") -> list[Event]:
     """The first messages of a kind from the lab's seeded traffic."""
-    return [(message.event, message.data) for message in _first(count, mix, event)]
+    return [(message.event, message.data) for message in record(count, mix, event=event)]
 
 
 def take_any(count: int, mix: str = "chat") -> list[Event]:
     """The first messages of the lab's seeded traffic, of whatever kind."""
-    return [(message.event, message.data) for message in _first(count, mix)]
+    return [(message.event, message.data) for message in record(count, mix)]
 
 
 def engineio_packets(events: Sequence[Event], settings: Settings) -> list[str | bytes]:
     """What goes into WebSocket frames: the text of one event, or of several as a batch, and any bytes after it."""
-    optimizer = PayloadOptimizer(settings)
-    messages = [Message(event, (optimizer.encode(optimizer.encode_plain(data)),)) for event, data in events]
+    messages = [encode(event, data, settings) for event, data in events]
     if len(messages) > 1:
         packet = batch_packet(messages, utf8=settings.utf8)
     else:
@@ -119,29 +108,10 @@ def wire_bytes(events: Iterable[Event], settings: Settings, *, before: Iterable[
     return [len(b"".join(link.send(event))) for event in events]
 
 
-def may_wait(event: Event, settings: Settings) -> bool:
-    """Whether an event may be held back: its name says so, and it is small."""
-    optimizer = PayloadOptimizer(settings)
-    size = optimizer.encode(optimizer.encode_plain(event[1])).gzipped_bytes
-    return event[0] in settings.batch_events and size <= settings.batch_max_bytes
-
-
 def schedule(events: Iterable[tuple[float, Event]], settings: Settings) -> list[tuple[float, tuple[Event, ...]]]:
     """When which events leave together. Units: ms, for when each is emitted and for when it leaves."""
-    batcher: MessageBatcher[str, Event] = MessageBatcher(settings)
-    left: list[tuple[float, tuple[Event, ...]]] = []
-    for now_ms, event in events:
-        left += _due_until(batcher, now_ms)
-        waits = may_wait(event, settings)
-        left += [(now_ms, batch.messages) for batch in batcher.add(["browser"], event, now_ms, may_wait=waits)]
-    return left + _due_until(batcher, float("inf"))
-
-
-def _due_until(batcher: MessageBatcher[str, Event], end_ms: float) -> list[tuple[float, tuple[Event, ...]]]:
-    left = []
-    while (closes_ms := batcher.closes_ms) is not None and closes_ms <= end_ms:
-        left += [(closes_ms, batch.messages) for batch in batcher.due(closes_ms)]
-    return left
+    leaving = leave(events, MessageBatcher(settings), lambda event: encode(*event, settings).may_wait(settings))
+    return [(left_ms, tuple(event for _, event in together)) for left_ms, together in leaving]
 
 
 def decode(received: Iterable[str | bytes]) -> list[Event]:
@@ -163,78 +133,8 @@ def decode(received: Iterable[str | bytes]) -> list[Event]:
     return events
 
 
-class Tap:
-    """A client on a plain socket that keeps every byte; asks for format 2 and offers what browsers offer.
-
-    It answers no pings, so it is for seconds, not minutes. Raises: TimeoutError, ConnectionError.
-    """
-
-    def __init__(self, url: str) -> None:
-        address = parse_uri(f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket&reznet=2")
-        self._protocol = ClientProtocol(address, extensions=[ClientPerMessageDeflateFactory()], max_size=None)
-        self._socket = socket.create_connection((address.host, address.port), READ_TIMEOUT_S)
-        self._raw = b""
-        self.messages: list[str | bytes] = []
-        try:
-            self._shake_hands()
-            self._join()
-        except BaseException:
-            self.close()
-            raise
-
-    def read(self, count: int) -> list[bytes]:
-        """The next frames, as they came. Raises: TimeoutError."""
-        while len(frames := split_frames(self._raw)) < count:
-            self._receive()
-        self._raw = self._raw[sum(map(len, frames[:count])) :]
-        return frames[:count]
-
-    def close(self) -> None:
-        """Say goodbye and hang up; doing it twice does nothing."""
-        if self._socket.fileno() >= 0:
-            if self._protocol.state is State.OPEN:
-                self._protocol.send_close(1000)
-                self._flush()
-            self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def _shake_hands(self) -> None:
-        self._protocol.send_request(self._protocol.connect())
-        self._flush()
-        while b"\r\n\r\n" not in self._raw:
-            self._receive()
-        self.answer, _, self._raw = self._raw.partition(b"\r\n\r\n")
-
-    def _join(self) -> None:
-        """Engine.IO's greeting, Socket.IO's, and the grant of format 2; then nothing is on its way."""
-        self.read(1)
-        self._protocol.send_text(b"40")
-        self._flush()
-        self.read(2)
-        assert GRANT_EVENT in str(self.messages[-1])
-        self.messages.clear()
-
-    def _receive(self) -> None:
-        data = self._socket.recv(_READ_BYTES)
-        if not data:
-            raise ConnectionError("the server hung up")
-        self._raw += data
-        self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
-            if isinstance(event, Frame):
-                self.messages.append(bytes(event.data).decode() if event.opcode is Opcode.TEXT else bytes(event.data))
-            elif isinstance(event, Response) and self._protocol.handshake_exc is not None:
-                raise ConnectionError("the handshake failed") from self._protocol.handshake_exc
-
-    def _flush(self) -> None:
-        for data in self._protocol.data_to_send():
-            if data:
-                self._socket.sendall(data)
+_running = Running()
+stop_stage = _running.stop
 
 
 class Stage:
@@ -253,7 +153,7 @@ class Stage:
         )
         self._app = Application(self._silent, simulate=False)
         self._server = ServerThread(self._app, stopping=self._app.chat.close)
-        _running.append(self)
+        _running.begin(self)
 
     @property
     def url(self) -> str:
@@ -279,13 +179,12 @@ class Stage:
             for event, data in events:
                 await self._app.manager.broadcast(event, data, room=ROOM)
 
-        self._server.submit(emit_all()).result(READ_TIMEOUT_S)
+        self._server.submit(emit_all()).result(_TIMEOUT_S)
 
     def stop(self) -> None:
         """Stop the server; doing it twice does nothing."""
         self._server.stop()
-        if self in _running:
-            _running.remove(self)
+        _running.end(self)
 
     @property
     def _silent(self) -> Settings:
@@ -293,20 +192,3 @@ class Stage:
 
     def _set(self, settings: Settings) -> None:
         self._server.call(lambda: setattr(self._app.manager, "settings", settings))
-
-
-_running: list[Stage] = []
-
-
-def stop_stage() -> None:
-    """Stop the stage that runs, if any."""
-    while _running:
-        _running[-1].stop()
-
-
-def _first(count: int, mix: str, event: str | None = None) -> Iterable[Any]:
-    messages = generate(1, 20, mix)
-    return itertools.islice((message for message in messages if event in (None, message.event)), count)
-
-
-atexit.register(stop_stage)

@@ -6,73 +6,20 @@ Never: measures. Backgrounds are transparent, so that both themes of JupyterLab 
 
 from __future__ import annotations
 
-import base64
-import logging
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from reznet_ws.lab.charts import LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
+from reznet_ws.lab.look import GRID_COLOUR, INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress
+from reznet_ws.lab.picture import Picture
+from reznet_ws.lab.tables import align
 
-WIDTH_PX = 920
-_SCALE = 1.5
-_FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
-_GRID = "rgba(128, 136, 144, 0.22)"
 _FAINT = "rgba(128, 136, 144, 0.10)"
 # What each step takes away; the window is deflate's memory of earlier messages.
 _STEP_COLOURS = {**LAYER_COLOURS, "window": "#F0E442"}
-_INK = "#16202A"  # on the palette's light colours
 # A narrower piece has no room for its figure.
 _LEAST_LABELLED_PERCENT = 4.0
-
-
-_PNG_MARK = b"\x89PNG\r\n\x1a\n"
-
-
-class Picture:
-    """A figure that shows as an image."""
-
-    def __init__(self, figure: Any, table: str) -> None:
-        self.figure, self.table = figure, table
-
-    def __repr__(self) -> str:
-        return self.table
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        # A browser that says goodbye too early is logged as an error; a notebook would show it and differ for it.
-        logging.getLogger("choreographer").setLevel(logging.CRITICAL)
-        try:
-            png = self.figure.to_image(format="png", width=WIDTH_PX, height=self.figure.layout.height, scale=_SCALE)
-        except RuntimeError:  # no Chrome on this machine
-            shown = self.figure._repr_mimebundle_()
-            return {**shown, "text/plain": self.table}
-        data = {"image/png": base64.b64encode(repack(png)).decode(), "text/plain": self.table}
-        return data, {"image/png": {"width": WIDTH_PX}}
-
-
-def repack(png: bytes) -> bytes:
-    """The same picture with its pixels deflated as well as zlib can; Chromium does it as fast as it can.
-
-    Source: PNG specification 1.2, section 3 (chunks).
-    """
-    chunks, pixels, at = [], b"", len(_PNG_MARK)
-    while at < len(png):
-        (length,) = struct.unpack_from(">I", png, at)
-        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
-        at += length + 12
-        if kind == b"IDAT":
-            pixels += data
-        else:
-            chunks.append((kind, data))
-    chunks.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
-    return _PNG_MARK + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def draw_savings(sizes: Mapping[str, Sequence[int]], steps: Sequence[str]) -> Picture:
@@ -88,14 +35,14 @@ def draw_savings(sizes: Mapping[str, Sequence[int]], steps: Sequence[str]) -> Pi
     figure.add_trace(_piece("on the wire", names, left, sizes, WIRE_COLOUR, "#FFFFFF"))
     for at in reversed(range(len(steps))):
         took = [row[at] - row[at + 1] for row in sizes.values()]
-        figure.add_trace(_piece(steps[at], names, took, sizes, _STEP_COLOURS[steps[at]], _INK))
-    _style(figure, height=96 + 58 * len(sizes))
+        figure.add_trace(_piece(steps[at], names, took, sizes, _STEP_COLOURS[steps[at]], INK_COLOUR))
+    _style(figure, height_px=96 + 58 * len(sizes))
     figure.update_layout(barmode="stack", bargap=0.34)
     figure.update_xaxes(range=[0, 100.4], ticksuffix=" %", dtick=20)
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 13}, ticklabelstandoff=8)
     rows = [["bytes at the socket", "off", *(f"+ {step}" for step in steps)]]
     rows += [[name, *(f"{size:,}" for size in row)] for name, row in sizes.items()]
-    return Picture(figure, _table(rows))
+    return Picture(figure, align(rows))
 
 
 def draw_stream(fresh: Sequence[int], kept: Sequence[int]) -> Picture:
@@ -117,13 +64,13 @@ def draw_stream(fresh: Sequence[int], kept: Sequence[int]) -> Picture:
         cliponaxis=False,
     )
     figure.add_trace(inside)
-    _style(figure, height=300)
+    _style(figure, height_px=300)
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(showgrid=False, tickvals=numbers, title={"text": "message", "standoff": 6})
     figure.update_yaxes(title={"text": "bytes at the socket", "standoff": 8}, rangemode="tozero")
     rows = [["message", "fresh", "window"]]
     rows += [[str(number), str(fresh[number - 1]), str(kept[number - 1])] for number in numbers]
-    return Picture(figure, _table(rows))
+    return Picture(figure, align(rows))
 
 
 def _piece(
@@ -144,24 +91,12 @@ def _piece(
     )
 
 
-def _style(figure: Any, height: int) -> None:
-    figure.update_layout(
-        width=WIDTH_PX,
-        height=height,
-        margin={"l": 56, "r": 20, "t": 44, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": _FONT, "color": TEXT_COLOUR, "size": 13},
+def _style(figure: Any, height_px: int) -> None:
+    dress(
+        figure,
+        height_px=height_px,
+        margin_px={"l": 56, "r": 20, "t": 44, "b": 40},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     )
-    figure.update_xaxes(gridcolor=_GRID, zeroline=False)
-    figure.update_yaxes(gridcolor=_GRID, zeroline=False)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for name, *figures in rows:
-        cells = [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))]
-        lines.append("  ".join(cells))
-    return "\n".join(lines)
+    figure.update_xaxes(gridcolor=GRID_COLOUR, zeroline=False)
+    figure.update_yaxes(gridcolor=GRID_COLOUR, zeroline=False)

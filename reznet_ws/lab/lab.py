@@ -7,7 +7,6 @@ all.
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import threading
 import time
@@ -17,12 +16,11 @@ from typing import Any, Self
 
 from reznet_ws.chat import Application
 from reznet_ws.lab.crowd import REPORT_INTERVAL_S, Counts
-from reznet_ws.lab.fleet import Fleet
+from reznet_ws.lab.fleet import Fleet, Progress
 from reznet_ws.lab.measurement import Latencies, Measurement
+from reznet_ws.lab.running import Running
 from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
-
-Progress = Callable[[int, int], None]
 
 # Due times are kept this long for arrivals that come late.
 _REMEMBER_S = 60
@@ -30,7 +28,8 @@ _RECENT_S = 2.0
 # Twice the clients' reporting interval and a batch's window.
 _QUIET_S = 2 * REPORT_INTERVAL_S + 0.1
 
-_running: dict[str, Lab] = {}
+_running = Running()
+stop_all = _running.stop
 
 
 class Lab:
@@ -68,10 +67,9 @@ class Lab:
 
     def start(self, progress: Progress | None = None) -> Self:
         """Start the server, connect the users, let the agents talk; a lab of the same name is stopped first."""
-        if (before := _running.get(self.name)) is not None:
-            before.stop()
+        _running.stop(self.name)
         with self._lock:
-            _running[self.name] = self
+            _running.begin(self, self.name)
             self._plays = 0
             self._app = Application(self._adjustable(self._settings), simulate=False)
             self._server = ServerThread(self._app, stopping=self._app.chat.close)
@@ -97,8 +95,7 @@ class Lab:
                     self._fleet.stop()
                 self._server.stop()
             self._server = self._fleet = None
-            if _running.get(self.name) is self:
-                del _running[self.name]
+            _running.end(self, self.name)
         self._tell()
 
     def restart(self, progress: Progress | None = None) -> Self:
@@ -240,16 +237,7 @@ class Lab:
         return self._fleet
 
 
-def stop_all() -> None:
-    """Stop every lab of this process."""
-    for lab in list(_running.values()):
-        lab.stop()
-
-
 def _since(now: Counts, base: Counts) -> Counts:
     """What happened after a moment; how many are connected is not a count of events."""
     difference = {item.name: getattr(now, item.name) - getattr(base, item.name) for item in dataclasses.fields(Counts)}
     return Counts(**{**difference, "connected": now.connected})
-
-
-atexit.register(stop_all)

@@ -22,8 +22,9 @@ from reznet_ws.lab.charts import Charts
 from reznet_ws.lab.controls import SettingsControls, close_all
 from reznet_ws.lab.header import Header
 from reznet_ws.lab.lab import Lab
+from reznet_ws.lab.look import WIDTH_PX
 from reznet_ws.lab.measurement import Measurement, Requirement
-from reznet_ws.lab.picture import WIDTH_PX, draw_picture
+from reznet_ws.lab.picture import draw_picture
 from reznet_ws.lab.traffic import TrafficControls
 from reznet_ws.lab.worker import Worker
 from reznet_ws.settings import Settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reznet_ws.lab.load import BASELINE, Load, Run, compare, spread, verdict, worst
+from reznet_ws.lab.tables import align
 
 _COLUMNS = {
     "bytes a delivery": lambda run: run.bytes_per_delivery,
@@ -31,7 +32,7 @@ def load_report(runs: Sequence[Run], load: Load) -> str:
     ]
     rows = [["preset", *_COLUMNS]]
     rows += [[preset, *(f"{spread(runs, figure, preset):.1f}" for figure in _COLUMNS.values())] for preset in presets]
-    lines += _table(rows)
+    lines.append(align(rows, right=False))
     if BASELINE in presets:
         lines += ["", f"as ratios to {BASELINE} in the same round", ""]
         compared = {name: _COLUMNS[name] for name in ("bytes a delivery", "p50, ms", "p95, ms")}
@@ -40,22 +41,17 @@ def load_report(runs: Sequence[Run], load: Load) -> str:
             if preset != BASELINE:
                 ratios = [compare(runs, figure, preset) for figure in compared.values()]
                 rows.append([preset, *(f"{ratio:.2f} {verdict(ratio)}" for ratio in ratios)])
-        lines += _table(rows)
+        lines.append(align(rows, right=False))
     for preset in presets:
         lines += ["", f"requirements, worst run of {preset}", ""]
         rows = [["requirement", "target", "measured", ""]]
         for item in worst(runs, preset):
             measured = "–" if item.measured is None else f"{item.measured:.1f} {item.unit}".rstrip()
             rows.append([item.name, item.target, measured, "pass" if item.passed else "FAIL"])
-        lines += _table(rows)
+        lines.append(align(rows, right=False))
     return "\n".join(lines)
 
 
 def is_met(runs: Sequence[Run], preset: str) -> bool:
     """Whether every run of a preset met every requirement."""
     return all(item.passed for item in worst(runs, preset))
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -10,7 +10,6 @@ deflate window. And a burst of events begins only when no window is open and eve
 from __future__ import annotations
 
 import asyncio
-import atexit
 import base64
 import json
 import re
@@ -24,7 +23,9 @@ import socketio
 from reznet_ws import client as decoder
 from reznet_ws.fields import VERSION_KEY, abbreviate, iso_from_ms
 from reznet_ws.grants import GRANT_EVENT
-from reznet_ws.lab.journey import Event, Tap
+from reznet_ws.lab.journey import Event
+from reznet_ws.lab.listener import Tap
+from reznet_ws.lab.running import Running
 from reznet_ws.manager import attach
 from reznet_ws.optimizer import FORMAT
 from reznet_ws.server import ServerThread
@@ -36,6 +37,9 @@ PAGE = "page"
 _TIMEOUT_S = 30.0
 _WINDOW_MS = 100.0
 _BURST = 6
+
+_running = Running()
+stop_room = _running.stop
 
 
 @dataclass
@@ -100,7 +104,7 @@ class Room:
             await self._count(scope, receive, send)
 
         self._server = ServerThread(app, stopping=self._stopping)
-        _running.append(self)
+        _running.begin(self)
         try:
             for member in self.members:
                 self._server.submit(member.join(self._server.url)).result(_TIMEOUT_S)
@@ -128,8 +132,7 @@ class Room:
 
     def stop(self) -> None:
         """Stop members, page and server; doing it twice does nothing."""
-        if self in _running:
-            _running.remove(self)
+        if _running.end(self):
             if hasattr(self, "page"):
                 self.page.close()
             self._server.stop()
@@ -189,18 +192,6 @@ class Room:
         for socket in list(self._sio.eio.sockets.values()):
             await socket.close(wait=False)
         await self._sio.shutdown()
-
-
-_running: list[Room] = []
-
-
-def stop_room() -> None:
-    """Stop the room that runs, if any."""
-    while _running:
-        _running[-1].stop()
-
-
-atexit.register(stop_room)
 
 
 # The seed document's own decoder, and what an old handler does

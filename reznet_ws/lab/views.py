@@ -15,8 +15,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reznet_ws.lab.charts import LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR
 from reznet_ws.lab.frames import OPCODES, FrameParts, dissect
+from reznet_ws.lab.look import LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR
 from reznet_ws.lab.references import find_pieces
 
 COLOURS = {**LAYER_COLOURS, "plain": OFF_COLOUR}

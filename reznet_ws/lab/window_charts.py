@@ -11,14 +11,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from reznet_ws.lab.charts import LAYER_COLOURS, OFF_COLOUR, TEXT_COLOUR, WIRE_COLOUR
-from reznet_ws.lab.course_charts import Table
-from reznet_ws.lab.journey_charts import WIDTH_PX, Picture
+from reznet_ws.lab.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress
+from reznet_ws.lab.picture import Picture
+from reznet_ws.lab.tables import Table
 from reznet_ws.lab.windows import NO_WINDOW
 
 _COLOURS = [WIRE_COLOUR, *(LAYER_COLOURS[name] for name in ("abbreviate", "gzip", "utf8", "batch", "deflate"))]
-_FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
-_INK = "#16202A"  # on the palette's light colours
 _ROW_PX = 24
 # Of all messages; in a narrower stretch no letter fits.
 _LEAST_LABELLED = 0.02
@@ -44,7 +42,7 @@ def draw_windows(title: str, counted: str, history: Sequence[str]) -> Picture:
                 text=letter if end - start >= _LEAST_LABELLED * len(history) else "",
                 textposition="inside",
                 insidetextanchor="middle",
-                textfont={"color": _INK, "size": 12},
+                textfont={"color": INK_COLOUR, "size": 12},
                 textangle=0,
                 marker={"color": _colour(letter), "line": {"width": 0}},
                 hovertext=f"{start}–{end}: {letter}",
@@ -67,23 +65,12 @@ def _colour(letter: str) -> str:
 
 
 def _style(figure: go.Figure, title: str, counted: str, rows: int, messages: int) -> None:
-    figure.update_layout(
-        width=WIDTH_PX,
-        height=76 + _ROW_PX * rows + 48,
-        margin={"l": 76, "r": 28, "t": 76, "b": 48},
-        title={
-            "text": f"<b>{title}</b><br><span style='font-size:12px'>{counted}</span>",
-            "font": {"size": 15},
-            "x": 0.008,
-            "xanchor": "left",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 18},
-        },
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": _FONT, "color": TEXT_COLOUR, "size": 13},
+    dress(
+        figure,
+        height_px=76 + _ROW_PX * rows + 48,
+        margin_px={"l": 76, "r": 28, "t": 76, "b": 48},
+        title=title,
+        counted=counted,
         barmode="overlay",
         showlegend=False,
     )

@@ -11,8 +11,8 @@ import pytest
 
 from reznet_ws.audit.charts import draw_all, draw_events, draw_overview, draw_shares, draw_sweeps, sweep_axis
 from reznet_ws.audit.findings import Findings
-from reznet_ws.lab.charts import LAYER_COLOURS
-from reznet_ws.lab.journey_charts import Picture
+from reznet_ws.lab.look import LAYER_COLOURS
+from reznet_ws.lab.picture import Picture
 
 NAMES = ["compare", "front", "shares", "events", "repeats", "field map", "sent"]
 

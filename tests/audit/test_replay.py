@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import hypothesis
 import pytest
-import socketio
 import strategies
 from hypothesis import strategies as st
+from real_sites import APART_MS, WINDOW_MS, Emitted, RealSite, played
 from websockets.frames import Opcode
 
-from reznet_ws import attach, client
 from reznet_ws.audit.capture import Direction
 from reznet_ws.audit.replay import depart, encode, key_of, replay
 from reznet_ws.audit.spool import Kept, Spool
-from reznet_ws.grants import GRANT_EVENT
 from reznet_ws.lab.ablation import record
 from reznet_ws.optimizer import decode_payload
-from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
-
-TIMEOUT_S = 30.0
-# Bursts, each within one window; the next begins when none is open any more.
-_WINDOW_MS = 1000.0
-_APART_MS = 10 * _WINDOW_MS
 
 
 def spool_of(messages: Sequence[Kept], connection: int = 0) -> Spool:
@@ -62,63 +53,11 @@ def _bursts() -> list[list[Kept]]:
             event("workflow_plan", plans[number].data),
             event("agent_status", {"agent_name": "@dev", "status": "idle"}),
         ]
-        bursts.append([kept._replace(time_ms=number * _APART_MS) for kept in burst])
+        bursts.append([kept._replace(time_ms=number * APART_MS) for kept in burst])
     return bursts
 
 
-class _Site:
-    """One server with its settings, and one real client; many share a port."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings.replace(deflate_adjustable=True, deflate_shared=False)
-        self.sio = socketio.AsyncServer(async_mode="asgi", ping_interval=1000, namespaces="*")
-        # The greetings hold random ids: uncompressed, they never enter the window.
-        self.manager = attach(self.sio, self.settings.replace(deflate=False))
-        self.received = 0
-        self.grants = 0
-        self.is_granted, self.is_complete = asyncio.Event(), asyncio.Event()
-
-    async def connect(self, url: str, name: str, expected: int, wire_format: int) -> None:
-        self.client = socketio.AsyncClient(
-            handle_sigint=False, reconnection=False, websocket_extra_options={"compress": 15}
-        )
-        if wire_format == 2:
-            client.attach(self.client)
-
-        async def arrive(name: str, *_args: Any) -> None:
-            if name == GRANT_EVENT:
-                self.is_granted.set()
-                return
-            self.received += 1
-            if self.received == expected:
-                self.is_complete.set()
-
-        for namespace in ("/", "/chat"):
-            self.client.on("*", arrive, namespace=namespace)
-        query = "?reznet=2" if wire_format == 2 else ""
-        await self.client.connect(
-            f"{url}{query}",
-            socketio_path=f"{name}/socket.io",
-            transports=["websocket"],
-            namespaces=["/", "/chat"],
-            wait_timeout=TIMEOUT_S,
-        )
-        if wire_format == 2:
-            await self.is_granted.wait()
-
-    async def emit(self, bursts: list[list[Kept]]) -> None:
-        """In the server's loop."""
-        self.manager.settings = self.settings
-        self.manager.reset_stats()
-        for burst in bursts:
-            for kept in burst:
-                data = kept.args if kept.args is None or len(kept.args) != 1 else kept.args[0]
-                await self.sio.emit(kept.label, data, namespace=kept.namespace)  # never gives the loop a turn
-            while self.manager._delivery._batcher.closes_ms is not None:  # noqa: ASYNC110 (there is no event for it)
-                await asyncio.sleep(0.01)
-
-
-_FIGURES = {"batch_window_ms": _WINDOW_MS, "gzip_threshold_bytes": 2000}
+_FIGURES = {"batch_window_ms": WINDOW_MS, "gzip_threshold_bytes": 2000}
 _CHOICES = {
     "off": (1, Settings.off()),
     "stock": (1, Settings.stock()),
@@ -131,41 +70,27 @@ _CHOICES = {
 }
 
 
+def _emitted(kept: Kept) -> Emitted:
+    assert kept.args is not None
+    return kept.label, kept.args if len(kept.args) != 1 else kept.args[0], kept.namespace
+
+
 async def test_every_choice_sends_the_very_bytes_that_a_real_socket_takes() -> None:
     bursts = _bursts()
     messages = [kept for burst in bursts for kept in burst]
     with spool_of(messages) as spool:
         counts = replay(spool, {name: settings for name, (_, settings) in _CHOICES.items()})
-    sites = {f"site{number}": _Site(settings) for number, (_, settings) in enumerate(_CHOICES.values())}
-    apps = {name: socketio.ASGIApp(site.sio, socketio_path=f"{name}/socket.io") for name, site in sites.items()}
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await apps[scope["path"].split("/")[1]](scope, receive, send)
-
-    async def stopping() -> None:
-        for site in sites.values():
-            site.manager.close()
-            await site.sio.shutdown()
-
-    server = await asyncio.to_thread(ServerThread, app, stopping=stopping)
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            for (name, site), (wire_format, _) in zip(sites.items(), _CHOICES.values(), strict=True):
-                await site.connect(server.url, name, len(messages), wire_format)
-            emitting = [asyncio.wrap_future(server.submit(site.emit(bursts))) for site in sites.values()]
-            await asyncio.gather(*emitting, *(site.is_complete.wait() for site in sites.values()))
-        for site, (choice, count) in zip(sites.values(), counts.items(), strict=True):
-            ledger = site.manager.ledger
-            rows = server.call(lambda ledger=ledger: ledger.rows())
-            assert (choice, count.frames) == (choice, sum(row.frames for row in rows.values()))
-            assert (choice, count.frame_bytes) == (choice, sum(row.frame_bytes for row in rows.values()))
-            assert (choice, count.wire_bytes) == (choice, sum(row.wire_bytes for row in rows.values()))
-            assert ledger.sent_bytes == count.wire_bytes, "nothing else left the socket"
+    sites = [
+        RealSite(settings, wire_format=wire_format, namespaces=("/", "/chat"))
+        for wire_format, settings in _CHOICES.values()
+    ]
+    async with played(sites, [[_emitted(kept) for kept in burst] for burst in bursts]):
+        for site, (choice, count) in zip(sites, counts.items(), strict=True):
+            computed = {name: getattr(count, name) for name in site.counted}
+            assert (choice, site.counted) == (choice, computed)
+            assert site.manager.ledger.sent_bytes == count.wire_bytes, "nothing else left the socket"
             assert count.messages == len(messages)
             assert count.by_label.total() == count.wire_bytes
-    finally:
-        await asyncio.gather(*(site.client.disconnect() for site in sites.values()))
-        await asyncio.to_thread(server.stop)
     # The comparison is worth nothing if the choices come to the same.
     assert len({count.wire_bytes for count in counts.values()}) == len(_CHOICES)
 

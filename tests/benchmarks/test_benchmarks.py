@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,14 +17,13 @@ from websockets.frames import Opcode
 
 from benchmarks.__main__ import main
 from benchmarks.client import Client, ProtocolError
-from benchmarks.contestants import CONTESTANTS, WAYS, way_settings
-from benchmarks.load import WARM_UP_MESSAGES, percentile
+from benchmarks.contestants import CONTESTANTS, WAYS, Contestant, way_settings
+from benchmarks.load import WARM_UP_MESSAGES
 from benchmarks.machine import lacks
 from benchmarks.picture import draw
 from benchmarks.report import judge, write_report
 from benchmarks.rounds import Plan, Run, interleave
-from benchmarks.sequence import LoadError, Play
-from benchmarks.sequence import Sequence as Expected
+from benchmarks.sequence import Expected, LoadError, Play
 from benchmarks.traffic import Emission, TrafficError, in_batches, lab_traffic, read_traffic
 from benchmarks.window_bytes import (
     JOINS,
@@ -103,11 +103,26 @@ def test_nodes_servers_deliver_the_same(name: str) -> None:
     _check_counts(_measure(name))
 
 
+def _broken(name: str) -> Contestant:
+    return Contestant(name, "floor", "", ("python", "-c", "raise SystemExit('no luck')"))
+
+
 def test_a_server_that_does_not_start_is_told_and_not_fatal() -> None:
-    broken = CONTESTANTS["floor"].__class__("broken", "floor", "", ("python", "-c", "raise SystemExit('no luck')"))
-    (run,) = interleave([broken], PLAN, lab_traffic(count=10), lambda said: None)
+    (run,) = interleave([_broken("broken")], PLAN, lab_traffic(count=10), lambda said: None)
     assert run.error == "broken did not start: no luck"
     assert "broken: broken did not start" in write_report([run], PLAN, MACHINE)
+
+
+def test_every_round_begins_with_another_server() -> None:
+    plan = Plan(clients=(1,), rounds=3)
+    runs = interleave([_broken("a"), _broken("b")], plan, lab_traffic(count=10), lambda said: None)
+    assert [(run.round, run.name) for run in runs] == [(0, "a"), (0, "b"), (1, "b"), (1, "a"), (2, "a"), (2, "b")]
+
+
+def test_many_clients_are_sent_fewer_messages_and_only_one_number_of_clients_batches() -> None:
+    plan = Plan(clients=(100, 300, 1000))
+    assert [plan.rate_for(clients) for clients in plan.clients] == [20, 5000 / 300, 5]
+    assert ["batches" in plan.phases_for(clients) for clients in plan.clients] == [False, True, False]
 
 
 # The client
@@ -201,10 +216,13 @@ def test_what_is_not_due_ends_the_run(text: bytes) -> None:
         sequence.check(play, 100, text)
 
 
-def test_percentiles_are_values_that_were_measured() -> None:
-    values = [float(value) for value in range(1, 11)]
-    assert [percentile(values, percent) for percent in (50, 95, 99)] == [5, 10, 10]
-    assert percentile([7.0], 50) == 7
+def test_who_joins_on_the_way_gets_all_that_is_due_from_then_on() -> None:
+    _, play = _sequence()  # emission 100 is due at the beginning, then one every 50 ms
+    began_ns, ms = 7_000_000_000, 1_000_000
+    for got, joined_ms in ((3, 110), (3, 149), (5, 0), (5, -10)):
+        assert play.first_of(got, 105, began_ns + joined_ms * ms, began_ns) == 105 - got
+    with pytest.raises(LoadError, match="had joined before emission 101 was due"):
+        play.first_of(3, 105, began_ns + 49 * ms, began_ns)
 
 
 # What is computed
@@ -311,6 +329,15 @@ def test_too_few_messages_for_a_batch_are_refused_and_five_will_do(capsys: pytes
 def test_figures_out_of_bounds_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert "must be" in capsys.readouterr().err
+
+
+def test_a_reader_that_stalls_is_told_of_and_the_others_receive_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stall", "--minutes", "0.03", "--clients", "2", "--rate", "100"]) == 0
+    said = capsys.readouterr().out
+    *_, last = (line.split("|") for line in said.splitlines() if line.startswith("|"))
+    assert int(last[2]) > 0  # messages
+    least, most = map(int, re.findall(r"(\d+) to (\d+) bytes each", said)[0])
+    assert 0 < least <= most
 
 
 def test_every_way_has_settings_and_a_server() -> None:

@@ -1,21 +1,16 @@
 """Real servers, real clients and raw sockets, for the tests in this folder.
 
 A `Site` is a Socket.IO server under uvicorn in the test's own event loop; `Client` is python-socketio's own client that
-writes down what its handlers get; `RawClient` sends whatever bytes a test forges.
+writes down what its handlers get.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import re
-import struct
-import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 import socketio
@@ -33,9 +28,6 @@ TIMEOUT_S = 10.0
 # python-engineio's client gives up on a long-polling response of more than 16 packets, and its server puts any number
 # into one. The documented way out; browsers' clients have no such limit.
 engineio_payload.Payload.max_decode_packets = 1000
-
-TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
-
 
 # Waiting
 
@@ -132,6 +124,17 @@ class ThreadSite(Site):
 
     thread: ServerThread
 
+    @contextlib.asynccontextmanager
+    async def running(self, app: Any, **options: Any) -> AsyncIterator[None]:
+        """Its application in a thread; `options` are `ServerThread`'s. Nothing of it is left at the end."""
+        self.thread = await asyncio.to_thread(lambda: ServerThread(app, **options))
+        self.url = self.thread.url
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.thread.stop)
+            assert not self.thread.is_running
+
     async def run(self, call: Coroutine[Any, Any, Any]) -> Any:
         return await asyncio.wait_for(asyncio.wrap_future(self.thread.submit(call)), TIMEOUT_S)
 
@@ -153,13 +156,8 @@ async def open_thread_site(
         await end_polls(sio)
         await sio.shutdown()
 
-    site.thread = await asyncio.to_thread(ServerThread, socketio.ASGIApp(sio), stopping=stopping)
-    site.url = site.thread.url
-    try:
+    async with site.running(socketio.ASGIApp(sio), stopping=stopping):
         yield site
-    finally:
-        await asyncio.to_thread(site.thread.stop)
-        assert not site.thread.is_running
 
 
 @contextlib.asynccontextmanager
@@ -189,6 +187,41 @@ async def end_polls(sio: socketio.AsyncServer) -> None:
     """Let no long-polling request outlive its test: uvicorn waits for it."""
     for socket in list(sio.eio.sockets.values()):
         await socket.close(wait=False)
+
+
+@dataclass(frozen=True)
+class Way:
+    """What serves, side by side: a stock server or ours, with which settings."""
+
+    name: str
+    attach: bool
+    settings: Settings = field(default_factory=Settings)
+
+    @contextlib.asynccontextmanager
+    async def open(self, **options: Any) -> AsyncIterator[Site]:
+        """Under uvicorn with its own classes or ours; `options` are python-socketio's."""
+        sio = new_sio(**options)
+        async with open_site(self.settings, sio=sio, attach=self.attach, ours=self.attach) as site:
+            yield site
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Who comes: none that asks a stock server for format 2."""
+        return KINDS if self.attach else OLD_KINDS
+
+    @property
+    def direct(self) -> tuple[Kind, ...]:
+        """Those whose bytes a stock server does not break: python-engineio's `Packet.encode` caches the first encoding,
+        so that bytes to WebSockets and to long-polling as well reach only one of them.
+        """
+        return tuple(kind for kind in self.kinds if kind.ends_on_websocket)
+
+
+WAYS = (
+    Way("stock", attach=False),
+    Way("ours", attach=True),
+    Way("ours without a shared window", attach=True, settings=Settings(deflate_shared=False)),
+)
 
 
 # python-socketio clients
@@ -229,16 +262,12 @@ NEW_WS = Kind("new-ws", "reznet=2")
 NEW_WS_PLAIN = Kind("new-ws-no-deflate", "reznet=2", deflate=False)
 NEW_POLLING = Kind("new-polling", "reznet=2", _POLLING)
 NEW_UPGRADED = Kind("new-upgraded", "reznet=2", _UPGRADED)
-KINDS = (
-    OLD_WS,
-    OLD_WS_PLAIN,
-    OLD_POLLING,
-    OLD_UPGRADED,
-    NEW_WS,
-    NEW_WS_PLAIN,
-    NEW_POLLING,
-    NEW_UPGRADED,
-)
+OLD_KINDS = (OLD_WS, OLD_WS_PLAIN, OLD_POLLING, OLD_UPGRADED)
+KINDS = (*OLD_KINDS, NEW_WS, NEW_WS_PLAIN, NEW_POLLING, NEW_UPGRADED)
+
+
+# What `end_of` emits.
+END = Event("the_end", ())
 
 
 class _ReadResponse(aiohttp.ClientResponse):
@@ -356,182 +385,3 @@ async def end_of(site: Site, clients: Iterable[Client], namespace: str = "/") ->
     await site.run(site.sio.emit("the_end", namespace=namespace))
     for client in clients:
         await client.got("the_end")
-
-
-# Raw sockets
-
-
-class Frame(NamedTuple):
-    """One WebSocket frame from the server."""
-
-    opcode: int
-    payload: bytes
-    rsv1: bool
-    fin: bool
-    deflated_bytes: int
-
-    @property
-    def text(self) -> str:
-        return self.payload.decode()
-
-    @property
-    def close_code(self) -> int:
-        assert self.opcode == CLOSE, self
-        return int(struct.unpack("!H", self.payload[:2])[0])
-
-
-def mask_frame(
-    payload: bytes,
-    opcode: int = TEXT,
-    *,
-    fin: bool = True,
-    rsv1: bool = False,
-    rsv2: bool = False,
-    masked: bool = True,
-    declared: int | None = None,
-) -> bytes:
-    """A client's frame; `declared` lies about its length."""
-    size = len(payload) if declared is None else declared
-    first = fin << 7 | rsv1 << 6 | rsv2 << 5 | opcode
-    mask_bit = masked << 7
-    if size < 126:
-        head = struct.pack("!BB", first, mask_bit | size)
-    elif size < 65_536:
-        head = struct.pack("!BBH", first, mask_bit | 126, size)
-    else:
-        head = struct.pack("!BBQ", first, mask_bit | 127, size)
-    # A mask of zeros is a mask; it leaves the payload readable here.
-    return head + (bytes(4) if masked else b"") + payload
-
-
-@dataclass
-class RawClient:
-    """One TCP connection, on which a test writes and reads what it likes."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    received: bytearray = field(default_factory=bytearray)
-    head: str = ""
-    sid: str = ""
-    # One for the whole connection: right with context takeover and without.
-    inflater: zlib._Decompress = field(default_factory=lambda: zlib.decompressobj(wbits=-15))
-
-    async def read(self, size: int) -> bytes:
-        async with asyncio.timeout(TIMEOUT_S):
-            data = await self.reader.readexactly(size)
-        self.received += data
-        return data
-
-    async def read_head(self) -> str:
-        async with asyncio.timeout(TIMEOUT_S):
-            data = await self.reader.readuntil(b"\r\n\r\n")
-        self.received += data
-        return data.decode("latin-1")
-
-    async def read_rest(self) -> bytes:
-        """Everything up to the end of the connection."""
-        async with asyncio.timeout(TIMEOUT_S):
-            data = await self.reader.read()
-        self.received += data
-        return data
-
-    async def write(self, data: bytes) -> None:
-        self.writer.write(data)
-        async with asyncio.timeout(TIMEOUT_S):
-            await self.writer.drain()
-
-    async def request(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> tuple[int, str, bytes]:
-        """One HTTP exchange: status, head, body."""
-        lines = [f"{method} {target} HTTP/1.1", "Host: test", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        await self.write("\r\n".join([*lines, "", ""]).encode() + body)
-        head = await self.read_head()
-        return int(head.split()[1]), head, await self.read_body(head)
-
-    async def read_body(self, head: str) -> bytes:
-        """What follows a response's head, out of its chunks if it comes in chunks."""
-        if (length := re.search(r"(?i)\ncontent-length: (\d+)", head)) is not None:
-            return await self.read(int(length[1]))
-        body = b""
-        while True:
-            async with asyncio.timeout(TIMEOUT_S):
-                line = await self.reader.readuntil(b"\r\n")
-            chunk = await self.read(int(line, 16) + 2)
-            self.received += line
-            if chunk == b"\r\n":
-                return body
-            body += chunk[:-2]
-
-    async def shake_hands(
-        self, query: str = "", *, extensions: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> str:
-        """Ask for a WebSocket; the head of the answer."""
-        lines = [
-            f"GET /socket.io/?EIO=4&transport=websocket&{query} HTTP/1.1",
-            "Host: test",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        ]
-        if extensions is not None:
-            lines.append(f"Sec-WebSocket-Extensions: {extensions}")
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        await self.write("\r\n".join([*lines, "", ""]).encode())
-        self.head = await self.read_head()
-        return self.head
-
-    async def connect(self, query: str = "", *, extensions: str | None = None, auth: Any = None) -> Self:
-        """A WebSocket with the default namespace joined."""
-        head = await self.shake_hands(query, extensions=extensions)
-        assert " 101 " in head, head
-        opened = await self.frame()
-        assert opened.text[0] == "0", opened
-        await self.send_text("40" if auth is None else "40" + json.dumps(auth))
-        joined = await self.frame()
-        assert joined.text.startswith('40{"sid":"'), joined
-        self.sid = json.loads(joined.text[2:])["sid"]
-        return self
-
-    async def send_text(self, text: str) -> None:
-        await self.write(mask_frame(text.encode()))
-
-    async def frame(self) -> Frame:
-        """The next frame, inflated where it is compressed."""
-        first, second = await self.read(2)
-        size = second & 0x7F
-        if size == 126:
-            (size,) = struct.unpack("!H", await self.read(2))
-        elif size == 127:
-            (size,) = struct.unpack("!Q", await self.read(8))
-        payload = await self.read(size)
-        rsv1 = bool(first & 0x40)
-        if rsv1:
-            payload = self.inflater.decompress(payload + b"\x00\x00\xff\xff")
-        return Frame(first & 0x0F, payload, rsv1, bool(first & 0x80), size)
-
-    async def closing(self) -> Frame:
-        """The close frame, whatever comes before it."""
-        while True:
-            frame = await self.frame()
-            if frame.opcode == CLOSE:
-                return frame
-
-    def close(self) -> None:
-        self.writer.close()
-
-
-@contextlib.asynccontextmanager
-async def raw(url: str) -> AsyncIterator[RawClient]:
-    """A TCP connection to a server."""
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    client = RawClient(reader, writer)
-    try:
-        yield client
-    finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()

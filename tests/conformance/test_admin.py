@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import socketio
 from conformance.harness import (
+    END,
     NEW_WS,
     OLD_POLLING,
     OLD_WS,
@@ -117,7 +118,7 @@ async def everybody_still_gets_messages(site: Site, users: list[Client]) -> None
     await site.sio.emit("message_new", CHAT)
     await end_of(site, users)
     for user in users:
-        assert user.events == [Event("message_new", (CHAT,)), Event("the_end", ())], user.kind.name
+        assert user.events == [Event("message_new", (CHAT,)), END], user.kind.name
     if site.given_manager is not None:
         figures = site.manager.get_stats()["events"]["message_new"]
         assert figures["abbreviated_bytes"] < figures["plain_bytes"]
@@ -193,10 +194,10 @@ async def test_an_administrator_moves_talks_to_and_disconnects_users(order: str)
         await is_told(admin, "socket_disconnected", ["/", users[-1].sid, "server disconnect"])
         await until(lambda: not users[-1].sio.connected, "its end")
         await end_of(site, users[:-1])
-        message, end = Event("message_new", (CHAT,)), Event("the_end", ())
-        assert users[0].events == [message, Event("several", (1, CHAT)), end]
+        message = Event("message_new", (CHAT,))
+        assert users[0].events == [message, Event("several", (1, CHAT)), END]
         for user in users[1:-1]:
-            assert user.events == [message, message, end], user.kind.name
+            assert user.events == [message, message, END], user.kind.name
         assert users[-1].events == [message, message]
 
 

@@ -6,74 +6,25 @@ Here is what no other test in this folder runs on both; behind Redis and with th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import socketio
 from conformance.harness import (
-    NEW_POLLING,
-    NEW_UPGRADED,
-    NEW_WS,
-    OLD_POLLING,
-    OLD_UPGRADED,
+    END,
     OLD_WS,
-    OLD_WS_PLAIN,
     Client,
     Event,
     Kind,
-    Site,
+    Way,
     connected,
     end_of,
-    new_sio,
-    open_site,
-    raw,
     until,
 )
-
-from reznet_ws.settings import Settings
+from conformance.raw import raw
 
 CHAT = {"message_id": "m-1", "content": "hello " * 30, "created_at": "2025-10-25T12:00:00.000Z", "c": 1}
-END = Event("the_end", ())
-
-
-@dataclass(frozen=True)
-class Way:
-    """What serves, and which clients come."""
-
-    name: str
-    attach: bool
-    kinds: tuple[Kind, ...]
-    settings: Settings = field(default_factory=Settings)
-
-    @contextlib.asynccontextmanager
-    async def open(self, **options: Any) -> AsyncIterator[Site]:
-        sio = new_sio(**options)
-        async with open_site(self.settings, sio=sio, attach=self.attach, ours=self.attach) as site:
-            yield site
-
-    @property
-    def direct(self) -> tuple[Kind, ...]:
-        """A stock server breaks bytes that go to WebSockets and to long-polling as well (facts.md, trap 9)."""
-        return tuple(kind for kind in self.kinds if kind.ends_on_websocket)
-
-
-OLD = (OLD_WS, OLD_WS_PLAIN, OLD_POLLING, OLD_UPGRADED)
-NEW = (NEW_WS, NEW_POLLING, NEW_UPGRADED)
-WAYS = [
-    Way("stock", False, OLD),
-    Way("ours", True, OLD + NEW),
-    Way("ours without a shared window", True, OLD + NEW, Settings(deflate_shared=False)),
-]
-
-
-@pytest.fixture(params=WAYS, ids=lambda way: way.name)
-def way(request: pytest.FixtureRequest) -> Way:
-    found: Way = request.param
-    return found
 
 
 async def test_who_is_sent_what(way: Way) -> None:

@@ -14,33 +14,28 @@ from typing import Any
 
 import pytest
 from conformance.harness import (
-    BINARY,
-    CLOSE,
+    END,
     KINDS,
     NEW_POLLING,
     NEW_WS,
     OLD_WS,
-    TEXT,
     TIMEOUT_S,
     Client,
     Event,
-    RawClient,
     Site,
     connected,
     end_of,
-    mask_frame,
     new_sio,
     open_site,
     open_thread_site,
-    raw,
     until,
 )
+from conformance.raw import BINARY, CLOSE, POLLING, TEXT, RawClient, mask_frame, raw
 
 from reznet_ws import PayloadError
 from reznet_ws.chat import Application
 from reznet_ws.settings import Settings
 
-END = Event("the_end", ())
 MAX_BYTES = 1_000_000
 
 
@@ -437,16 +432,6 @@ async def test_many_bad_clients_at_once_leave_the_good_ones_alone() -> None:
 # What a client sends by long-polling
 
 
-async def polling(client: RawClient) -> str:
-    """A session over long-polling with the default namespace joined; the target of its requests."""
-    target = "/socket.io/?EIO=4&transport=polling"
-    _, _, body = await client.request("GET", target)
-    target += f"&sid={json.loads(body[1:])['sid']}"
-    assert (await client.request("POST", target, b"40"))[0] == 200
-    assert (await client.request("GET", target))[2].startswith(b'40{"sid"')
-    return target
-
-
 BAD_BODIES = {
     "no Socket.IO packet": b"42[]",
     "a stray attachment": b"b" + base64.b64encode(b"bytes"),
@@ -460,7 +445,7 @@ BAD_BODIES = {
 async def test_a_bad_body_ends_its_session(body: bytes) -> None:
     """Even where the client never fetches the news of it."""
     async with attacked() as (site, client, honest):
-        target = await polling(client)
+        target = await client.connect_polling()
         assert (await client.request("POST", target, body))[0] == 200
         await until(lambda: site.manager.active_connections == len(honest), "the end of the session")
         assert (await client.request("GET", target))[0] == 400
@@ -480,7 +465,7 @@ async def test_a_body_that_is_none_is_dropped(body: bytes) -> None:
     got: list[Any] = []
     sio.on("*", lambda event, sid, *args: got.append(event))
     async with open_site(sio=sio) as site, connected(site.url, NEW_WS) as honest, raw(site.url) as client:
-        target = await polling(client)
+        target = await client.connect_polling()
         await client.request("POST", target, body)
         await end_of(site, honest)
         assert got == []
@@ -490,7 +475,7 @@ async def test_a_body_that_is_none_is_dropped(body: bytes) -> None:
 async def test_a_body_that_is_too_large_ends_its_session(is_polling: bool) -> None:
     """engineio would keep the request of a client that does not listen for ever."""
     async with attacked() as (site, client, _honest):
-        target = await polling(client)
+        target = await client.connect_polling()
         async with raw(site.url) as other:
             poll = asyncio.create_task(other.request("GET", target)) if is_polling else None
             if is_polling:
@@ -510,8 +495,7 @@ async def test_other_origins_are_refused_unless_listed(transport: str) -> None:
         async with raw(url) as client:
             if transport == "websocket":
                 return int((await client.shake_hands(headers=headers)).split()[1])
-            target = "/socket.io/?EIO=4&transport=polling"
-            return (await client.request("GET", target, headers=headers))[0]
+            return (await client.request("GET", POLLING, headers=headers))[0]
 
     good, refused = (101, 403) if transport == "websocket" else (200, 400)
     for origins, allowed in (([], []), (["https://friend.example"], ["https://friend.example"])):

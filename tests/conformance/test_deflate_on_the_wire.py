@@ -10,31 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 import websockets
-from conformance.harness import (
-    BINARY,
-    NEW_UPGRADED,
-    NEW_WS,
-    OLD_UPGRADED,
-    OLD_WS,
-    PING,
-    PONG,
-    TEXT,
-    Frame,
-    RawClient,
-    Site,
-    connected,
-    end_of,
-    mask_frame,
-    new_sio,
-    open_site,
-    raw,
-)
+from conformance.harness import NEW_UPGRADED, NEW_WS, OLD_UPGRADED, OLD_WS, Site, connected, end_of, new_sio, open_site
+from conformance.raw import BINARY, CHROMIUM, PING, PONG, TEXT, Frame, RawClient, mask_frame, raw
 from websockets.asyncio.client import ClientConnection
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 
 from reznet_ws.settings import Settings
 
-CHROMIUM = "permessage-deflate; client_max_window_bits"
 SAFARI = "permessage-deflate"
 LARGE = {"content": "all work and no play " * 100}
 SMALL = {"content": "all work"}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import socketio
 from conformance.harness import (
+    END,
     KINDS,
     NEW_POLLING,
     NEW_UPGRADED,
@@ -26,11 +27,11 @@ from conformance.harness import (
     end_polls,
     new_sio,
     open_site,
-    raw,
     serving,
     until,
 )
 from conformance.proxy import proxying
+from conformance.raw import raw
 from fastapi import FastAPI
 from socketio.async_pubsub_manager import AsyncPubSubManager
 
@@ -38,7 +39,6 @@ from reznet_ws import ConnectionManager, attach
 from reznet_ws.settings import Settings
 
 CHAT = {"content": "hello " * 50, "created_at": "2025-10-25T12:00:00.000Z", "picture": b"\x00\x01"}
-END = Event("the_end", ())
 
 
 async def everybody_gets(site: Site, clients: list[Client], message: Any = CHAT) -> None:
@@ -340,7 +340,7 @@ async def test_two_servers_in_one_process_do_not_disturb_each_other() -> None:
             await everybody_gets(ours, our_clients)
             assert other.manager.get_stats()["events"].keys() == {"connection_established"}
             await everybody_gets(other, other_clients)
-            await everybody_gets(stock, stock_clients, {"content": "no bytes: trap 9 is its own"})
+            await everybody_gets(stock, stock_clients, {"content": "no bytes: see Way.direct"})
             for client in stock_clients:
                 assert client.kind is OLD_POLLING or client.sio.eio.ws.compress == 12
         assert ours.manager.get_stats()["total_messages"] == 7
@@ -395,7 +395,7 @@ asyncio.run(main())
 
 
 async def test_an_applications_own_json_module_is_used(request: pytest.FixtureRequest) -> None:
-    """In a process of its own: python-socketio keeps it in a class attribute (facts.md, trap 11)."""
+    """In a process of its own: python-socketio keeps it in a class attribute."""
     tests = str(request.config.rootpath / "tests")
     run = await asyncio.to_thread(
         subprocess.run,

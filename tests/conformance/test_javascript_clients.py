@@ -3,547 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import itertools
-import json
-import os
-import re
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-import pytest_asyncio
-import socketio
-from conformance.harness import (
-    KINDS,
-    TIMEOUT_S,
-    Client,
-    Event,
-    ThreadSite,
-    connected,
-    end_polls,
-    new_sio,
+from conformance.harness import END, KINDS, TIMEOUT_S, Client, Event, ThreadSite, connected
+from conformance.javascript import (
+    ALL_KINDS,
+    EVERY_LAYER,
+    NEW_KINDS,
+    PLAN,
+    QUESTIONS,
+    ROOM,
+    SCRIPT,
+    STOCK_KINDS,
+    TRANSPORTS,
+    JsClient,
+    Kind,
+    Node,
+    Page,
+    as_args,
+    before_answer,
+    emit_script,
+    end_of,
+    find_chromium,
+    find_node,
+    joined,
+    open_web_site,
+    ready,
 )
-from playwright.async_api import Browser, ConsoleMessage, async_playwright
-from playwright.async_api import Page as BrowserPage
+from conformance.raw import CHROMIUM
 
-from reznet_ws import attach
 from reznet_ws.deflate import AdjustableDeflate
-from reznet_ws.server import ServerThread
 from reznet_ws.settings import Settings
 from reznet_ws.wire import WebSocketProtocol
 
 # One loop for the file, so that Node and Chromium start once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-ROOT = Path(__file__).parents[2]
-CLIENTS = Path(__file__).parent / "clients"
-JS = ROOT / "reznet_ws/js"
-STOCK_CLIENT = JS / "node_modules/socket.io-client/dist/socket.io.esm.min.js"
-CHROMIUM_FLAGS = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
-CHROMIUM_FLAGS += ["--disable-component-update", "--disable-sync"]
-MAX_LINE_BYTES = 2**22
-ROOM = "everyone"
-
-
-# What is emitted
-
-EXACT = "2025-10-25T12:00:00.000Z"
-PLAN = {
-    "workflow_id": "wf-1",
-    "description": "Построить «новый» раздел – 建立新页面 😀",
-    "created_at": EXACT,
-    "plan": {
-        "total_tasks": 60,
-        "tasks": [
-            {
-                "order": n,
-                "agent_name": f"@agent-{n % 7}",
-                "description": f"Schritt {n}: {'prüfen und bauen ' * 12}",
-                "depends_on": [n - 1] if n else [],
-                "metadata": {"updated_at": f"2025-10-25T12:00:{n:02}.{n:03}Z"},
-            }
-            for n in range(60)
-        ],
-    },
-}
-VALUES: tuple[Any, ...] = (False, 0, "", [], {}, -1.5e-7, 2**53 - 1)
-SCRIPT: list[tuple[str, Any]] = [
-    ("message_new", {"message_id": "m-1", "author_type": "agent", "content": "zażółć 😀 你好 \u2028 \x00 \ud800"}),
-    *[("message_stream", {"message_id": "m-1", "chunk": f"tok{n} ", "is_final": n == 24}) for n in range(25)],
-    ("agent_status", {"agent_name": "@qa", "status": "thinking", "updated_at": EXACT}),
-    ("agent_status", {"agent_name": "@qa", "status": "idle", "updated_at": "2025-10-25T12:00:00.001Z"}),
-    ("workflow_plan", PLAN),
-    ("message_update", {"message_id": "m-1", "content": "right behind the plan"}),
-    ("workflow_plan", {**PLAN, "tasks": ["a second one"]}),
-    ("user_typing", {"author_name": "behind it", "is_typing": True}),
-    (
-        "picture",
-        {"content": bytes(range(256)), "created_at": EXACT, "metadata": [b"", {"chunk": b"\x00\xff"}, b"x" * 20_000]},
-    ),
-    ("several", ({"content": "one"}, 2, None, "vier", [EXACT], b"six", True)),
-    ("several", (PLAN, {"content": "behind a plan"}, PLAN)),
-    ("nothing", None),
-    ("nothing", (None,)),
-    *zip(itertools.repeat("values"), VALUES),
-    (
-        "times",
-        {
-            "created_at": EXACT,
-            "updated_at": "0001-01-01T00:00:00.000Z",
-            "metadata": [
-                {"created_at": text, "updated_at": text}
-                for text in (
-                    *("9999-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z", "2025-10-25T12:00:00Z"),
-                    *("2025-10-25T12:00:00.000+00:00", "2025-10-25T12:00:00.0000Z", "2025-02-30T00:00:00.000Z"),
-                    *("0000-01-01T00:00:00.000Z", "yesterday", "", 1761393600000, None, [EXACT], {"created_at": EXACT}),
-                )
-            ],
-            "content": EXACT,
-        },
-    ),
-    ("times", [{"created_at": EXACT}]),
-    ("keys", {"_v": 2, "gz": "not ours", "~c": 1, "c": "~", "~~c": 2, "content": {"ts": 3, "~": 4, "": 5, "~_v": 6}}),
-    ("keys", {"_v": 2, "gz": b"nor this"}),
-    ("keys", {"_v": 2, "mid": "m-1", "ts": 1761393600000}),
-    ("keys", {"__proto__": {"c": 1}, "constructor": 2, "toString": 3, "hasOwnProperty": {"content": 4}, "length": 5}),
-    ("message_batch", {"batch": True, "messages": [{"e": "the application's own", "d": {"created_at": EXACT}}]}),
-    ("message_batch", {"batch": True, "messages": "forged"}),
-    ("message_batch", ({"batch": True, "messages": []}, "and more")),
-    ("message_batch", None),
-    ("agent_status", {"agent_name": "@qa", "status": "last", "picture": b"with bytes"}),
-]
-# The same names, as a client's handlers know them.
-EVENTS = sorted({event for event, _ in SCRIPT} | {"connection_established", "the_end", "burst", "squeeze"})
-
-# What goes both ways with an acknowledgement: one argument, bytes, several, none.
-QUESTIONS: list[tuple[Any, ...]] = [
-    ({"content": "żółw?", "created_at": EXACT, "c": 1, "_v": 2},),
-    (b"\x00\x01\xff", {"content": [b"more", None]}, "vier"),
-    (PLAN,),
-    (),
-]
-
-
-def before_answer(question: tuple[Any, ...]) -> list[tuple[str, Any]]:
-    """What the server emits before it answers: what waits in a batch, or takes time to inflate."""
-    waits = [("agent_status", {"status": "first"}), ("agent_status", {"status": "waits"})]
-    return [("workflow_plan", PLAN)] if question else waits
-
-
-EVERY_LAYER = Settings(gzip=True, deflate_adjustable=True)
-
-
-def as_args(data: Any) -> tuple[Any, ...]:
-    return data if isinstance(data, tuple) else () if data is None else (data,)
-
-
-@dataclass(frozen=True)
-class Date:
-    """A `Date` that a handler in JavaScript got."""
-
-    iso: str
-
-
-def dated(value: Any) -> Any:
-    """What `dates: true` makes of a value."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(dated, value))
-    if not isinstance(value, dict):
-        return value
-    times = ("created_at", "updated_at")
-    return {key: Date(item) if key in times and is_exact(item) else dated(item) for key, item in value.items()}
-
-
-def is_exact(value: Any) -> bool:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", value, re.ASCII):
-        return False
-    try:
-        return bool(datetime.fromisoformat(value))
-    except ValueError:
-        return False
-
-
-# Clients
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How a client connects, and what it does with what it gets."""
-
-    name: str
-    transports: tuple[str, ...] = ("websocket",)
-    query: dict[str, int] = field(default_factory=dict)
-    decode: bool = False
-    dates: bool = False
-
-
-TRANSPORTS = {"websocket": ("websocket",), "polling": ("polling",), "upgrade": ("polling", "websocket")}
-STOCK_KINDS = [Kind(f"stock-{name}", transports) for name, transports in TRANSPORTS.items()]
-NEW_KINDS = [Kind(f"new-{name}", transports, {"reznet": 2}, decode=True) for name, transports in TRANSPORTS.items()]
-DATES = Kind("dates-websocket", query={"reznet": 2}, decode=True, dates=True)
-# Has the decoder, and talks to a server that was not asked, as to one that knows nothing of us.
-NOT_ASKING = Kind("not-asking-websocket", decode=True)
-ALL_KINDS = [*STOCK_KINDS, *NEW_KINDS, DATES, NOT_ASKING]
-
-
-class Host(Protocol):
-    """Where clients run."""
-
-    name: str
-    clients: dict[str, JsClient]
-    problems: list[str]
-
-    async def command(self, **command: Any) -> None: ...
-
-
-class JsClient:
-    """One client in JavaScript, and what it reported."""
-
-    def __init__(self, host: Host, kind: Kind) -> None:
-        self.host, self.kind = host, kind
-        self.log: list[tuple[str, str, tuple[Any, ...]]] = []
-        self._news = asyncio.Event()
-        host.clients[kind.name] = self
-
-    async def open(self, url: str) -> None:
-        kind = self.kind
-        await self.host.command(
-            do="open",
-            name=kind.name,
-            url=url,
-            query=kind.query,
-            transports=kind.transports,
-            decode=kind.decode,
-            dates=kind.dates,
-            events=EVENTS,
-        )
-
-    async def close(self) -> None:
-        await self.host.command(do="close", name=self.kind.name)
-        del self.host.clients[self.kind.name]
-
-    async def ask(self, *args: Any) -> None:
-        await self.host.command(do="ask", name=self.kind.name, args=json.loads(json.dumps(args, default=_tag_bytes)))
-
-    def note(self, said: dict[str, Any]) -> None:
-        self.log.append((said["kind"], said["event"], tuple(said["args"])))
-        assert said["count"] == len(self.log), "a report is missing"
-        self._news.set()
-
-    def wake(self) -> None:
-        self._news.set()
-
-    def all(self, kind: str, event: str | None = None) -> list[tuple[str, str, tuple[Any, ...]]]:
-        return [entry for entry in self.log if entry[0] == kind and event in (None, entry[1])]
-
-    @property
-    def events(self) -> list[Event]:
-        """Everything but the grant; an answer, or what could not be decoded, is there as one."""
-        kinds = {"event": "", "answer": "answer ", "error": "error "}
-        return [
-            Event(kinds[kind] + name, args)
-            for kind, name, args in self.log
-            if kind in kinds and name != "connection_established"
-        ]
-
-    @property
-    def grants(self) -> list[Any]:
-        return [args[0] for _, _, args in self.all("event", "connection_established")]
-
-    @property
-    def sid(self) -> str:
-        sid: str = self.all("ready")[-1][2][0]
-        return sid
-
-    def expects(self, events: Sequence[Event]) -> list[Event]:
-        if not self.kind.dates:
-            return list(events)
-        # Answers are not decoded, and so have no dates.
-        return [event if event.name == "answer ask" else event._replace(args=dated(event.args)) for event in events]
-
-    async def got(self, event: str | None = None, count: int = 1, kind: str = "event") -> tuple[Any, ...]:
-        """Wait until something has come so many times; the arguments of the last of them."""
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                while len(found := self.all(kind, event)) < count:
-                    assert not self.host.problems, self.host.problems
-                    self._news.clear()
-                    await self._news.wait()
-                return found[count - 1][2]
-        except TimeoutError:
-            seen = [entry[:2] for entry in self.log]
-            pytest.fail(f"{self} got no {kind} {event or ''} for the {count}. time; it got {seen}")
-
-    def __str__(self) -> str:
-        return f"{self.host.name} {self.kind.name}"
-
-
-def _tag_bytes(value: Any) -> Any:
-    assert isinstance(value, bytes)
-    return {"$bytes": base64.b64encode(value).decode()}
-
-
-def _untag(value: dict[str, Any]) -> Any:
-    match value:
-        case {"$bytes": data}:
-            return base64.b64decode(data)
-        case {"$date": iso}:
-            return Date(iso)
-    return value
-
-
-def take_report(host: Host, line: str | bytes) -> None:
-    said = json.loads(line, object_hook=_untag)
-    if said["name"] in host.clients:  # a closed one may have a last word
-        host.clients[said["name"]].note(said)
-
-
-def take_problem(host: Host, problem: str) -> None:
-    host.problems.append(f"{host.name}: {problem}")
-    for client in host.clients.values():
-        client.wake()
-
-
-# Node and Chromium
-
-
-def find_node() -> str:
-    """Node's path. Fails the test where something is missing: skipping would prove nothing."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.fail("found no node on the PATH; install Node 18 or newer, or run ./run test", pytrace=False)
-    if not STOCK_CLIENT.is_file():
-        pytest.fail(f"found no {STOCK_CLIENT}; run npm ci in reznet_ws/js, or ./run test", pytrace=False)
-    return node
-
-
-def find_chromium(playwrights: str) -> str:
-    """A browser's path. Fails the test where there is none."""
-    names = (os.environ.get("REZNET_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome", playwrights)
-    for name in names:
-        path = shutil.which(name) if name else None
-        if path is not None:
-            return path
-    pytest.fail("found no Chromium; set REZNET_CHROMIUM to one, or run ./run test", pytrace=False)
-
-
-class Node:
-    """One Node process; its clients talk to us over its standard streams."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.name = "Node"
-        self.clients: dict[str, JsClient] = {}
-        self.problems: list[str] = []
-        self._process = process
-        self._reading = asyncio.create_task(self._read())
-
-    async def command(self, **command: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        await self._process.stdin.drain()
-
-    async def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await asyncio.wait_for(self._reading, TIMEOUT_S)
-        assert not self.problems, self.problems
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        complaints = asyncio.create_task(self._process.stderr.read())
-        try:
-            async for line in self._process.stdout:
-                take_report(self, line)
-        except Exception as error:
-            take_problem(self, repr(error))
-        code, said = await self._process.wait(), await complaints
-        if code or said:
-            take_problem(self, f"ended with {code}: {said.decode()}")
-
-
-class Page:
-    """One page in Chromium."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.name = "Chromium"
-        self.clients: dict[str, JsClient] = {}
-        self.problems: list[str] = []
-        self._browser = browser
-        self._page: BrowserPage | None = None
-
-    async def load(self, url: str) -> None:
-        self._page = page = await self._browser.new_page()
-        page.set_default_timeout(TIMEOUT_S * 1000)
-        page.on("pageerror", lambda error: take_problem(self, str(error)))
-        page.on("console", self._hear)
-        await page.expose_function("report", self._take_reports)
-        await page.goto(f"{url}/page.html")
-        await page.wait_for_function("window.command !== undefined")
-
-    async def command(self, **command: Any) -> None:
-        assert self._page is not None, "nothing is loaded yet"
-        await self._page.evaluate("(line) => window.command(JSON.parse(line))", json.dumps(command))
-
-    async def close(self) -> None:
-        if self._page is not None:
-            await self._page.close()
-        assert not self.problems, self.problems
-
-    def _take_reports(self, lines: list[str]) -> None:
-        try:
-            for line in lines:
-                take_report(self, line)
-        except Exception as error:
-            take_problem(self, repr(error))
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        # Chromium itself says so of each request to a server that is restarting, or has said goodbye.
-        expected = "net::ERR_|Failed to load resource|^WebSocket connection to"
-        if message.type == "error" and not re.search(expected, message.text):
-            take_problem(self, message.text)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def node_path() -> str:
-    return find_node()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(node_path: str) -> AsyncIterator[Node]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        node_path, str(CLIENTS / "node_client.mjs"), stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_LINE_BYTES
-    )
-    node = Node(process)
-    yield node
-    await node.close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(node_path: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        path = find_chromium(playwright.chromium.executable_path)
-        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS, chromium_sandbox=False)
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    page = Page(browser)
-    yield page
-    await page.close()
-
-
-# The server
-
-
-STATIC = {
-    "/page.html": str(CLIENTS / "page.html"),
-    "/driver.js": {"filename": str(CLIENTS / "driver.mjs"), "content_type": "text/javascript"},
-    "/reznet.js": str(JS / "reznet.js"),
-    "/socket.io.esm.min.js": str(STOCK_CLIENT),
-}
-
-
-REFUSAL = {"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]}
-
-
-@contextlib.asynccontextmanager
-async def open_web_site(settings: Settings | None = None, port: int = 0) -> AsyncIterator[ThreadSite]:
-    """A server in a thread, with the page beside it; it puts everybody in one room."""
-    # Without engineio's gzip of long-polling responses, so that only permessage-deflate can make frames smaller.
-    sio = new_sio(http_compression=False)
-    site = ThreadSite("", sio, attach(sio, settings))
-    sockets: list[Any] = []
-
-    async def connect(sid: str, environ: dict[str, Any]) -> None:
-        sockets.append(sio.eio.sockets[site.eio_sid(sid)])
-        await sio.enter_room(sid, ROOM)
-
-    async def ask(sid: str, *args: Any) -> tuple[Any, ...]:
-        for event, data in before_answer(args):
-            await sio.emit(event, data, to=sid)
-        return args
-
-    async def refuse(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "websocket.close"} if scope["type"] == "websocket" else REFUSAL)
-        if scope["type"] == "http":
-            await send({"type": "http.response.body"})
-
-    async def stopping() -> None:
-        # Clients come back at once; a poll that begins now would hold uvicorn up.
-        sio.handle_request = refuse
-        site.manager.close()
-        await end_polls(sio)
-        # python-engineio leaves the poll of a client that said goodbye unanswered (45 s), and uvicorn waits for it.
-        for socket in sockets:
-            socket.queue.put_nowait(None)
-        await sio.shutdown()
-
-    sio.on("connect", connect)
-    sio.on("ask", ask)
-    app = socketio.ASGIApp(sio, static_files=STATIC)
-    site.thread = await asyncio.to_thread(lambda: ServerThread(app, port=port, stopping=stopping))
-    site.url = site.thread.url
-    try:
-        yield site
-    finally:
-        await asyncio.to_thread(site.thread.stop)
-        assert not site.thread.is_running
-
-
-@contextlib.asynccontextmanager
-async def joined(
-    site: ThreadSite, hosts: Sequence[Node | Page], kinds: Sequence[Kind]
-) -> AsyncIterator[list[JsClient]]:
-    """A client of each kind in each host, connected, upgraded and told its format; gone at the end."""
-    for host in hosts:
-        if isinstance(host, Page):
-            await host.load(site.url)
-    clients = [JsClient(host, kind) for host in hosts for kind in kinds]
-    try:
-        for client in clients:
-            await client.open(site.url)
-        for client in clients:
-            await ready(client)
-        yield clients
-    finally:
-        for client in clients:
-            await client.close()
-
-
-async def ready(client: JsClient, count: int = 1) -> None:
-    await client.got(client.kind.transports[-1], count, "ready")
-    if client.kind.query:
-        await client.got("connection_established", count)
-
-
-async def end_of(site: ThreadSite, clients: Sequence[JsClient | Client]) -> None:
-    """Emit a last event to everybody and wait until all have it: whatever comes before has come."""
-    await site.run(site.sio.emit("the_end"))
-    for client in clients:
-        await client.got("the_end")
-
-
-async def emit_script(site: ThreadSite, **how: Any) -> list[Event]:
-    """Emit it all in one go, so that whatever may wait for others does; what everybody must get."""
-
-    async def emit() -> None:
-        for event, data in SCRIPT:
-            await site.manager.broadcast(event, data, room=ROOM, **how)
-
-    await site.run(emit())
-    return [Event(event, as_args(data)) for event, data in SCRIPT]
 
 
 def layers_seen(site: ThreadSite) -> dict[str, bool]:
@@ -585,7 +86,7 @@ async def test_everybody_in_one_room_gets_every_event_once_in_order_and_as_it_wa
         expected += await emit_script(site, optimize=False, batch=False)
         clients: list[JsClient | Client] = [*js_clients, *python_clients]
         await end_of(site, clients)
-        expected.append(Event("the_end", ()))
+        expected.append(END)
         for js_client in js_clients:
             assert js_client.events == js_client.expects(expected), js_client
         for client in python_clients:
@@ -639,14 +140,14 @@ async def test_layers_may_be_switched_at_any_moment_while_clients_are_connected(
 
         await site.run(emit_and_switch())
         await end_of(site, clients)
-        expected = [Event(event, as_args(data)) for event, data in part] * 32 + [Event("the_end", ())]
+        expected = [Event(event, as_args(data)) for event, data in part] * 32 + [END]
         for client in clients:
             assert client.events == client.expects(expected), client
 
 
 OFFERS = {
-    "Node": "permessage-deflate; client_max_window_bits",
-    "Chromium": "permessage-deflate; client_max_window_bits",
+    "Node": CHROMIUM,
+    "Chromium": CHROMIUM,
 }
 
 
@@ -677,7 +178,7 @@ async def test_without_the_layer_nothing_is_negotiated_and_everything_arrives(no
         expected = await emit_script(site)
         await end_of(site, clients)
         for client in clients:
-            assert client.events == client.expects([*expected, Event("the_end", ())]), client
+            assert client.events == client.expects([*expected, END]), client
 
 
 @pytest.mark.parametrize("bits", [9, 12])
@@ -690,7 +191,7 @@ async def test_a_smaller_window_is_one_that_both_can_inflate(node: Node, page: P
             (extension,) = connection_of(site, client).conn.extensions
             assert isinstance(extension, AdjustableDeflate)
             assert extension.local_max_window_bits == bits, client
-            assert client.events == [*expected, Event("the_end", ())], client
+            assert client.events == [*expected, END], client
 
 
 async def test_events_that_come_during_the_upgrade_come_once_and_in_order(node: Node, page: Page) -> None:
@@ -740,7 +241,7 @@ async def test_events_that_come_during_the_upgrade_come_once_and_in_order(node: 
                     Event("agent_status", ({"order": n},)),
                 )
             ]
-            assert client.events == [*expected, Event("the_end", ())], client
+            assert client.events == [*expected, END], client
             when = [kind for kind, event, _ in client.log if kind == "ready" or event == "burst"]
             assert 5 <= when.index("ready") < len(when) - 1, "the upgrade was not in the middle of it"
             await client.close()
@@ -763,7 +264,7 @@ async def test_clients_come_back_when_the_server_restarts_and_are_granted_their_
         again = await emit_script(site)
         await end_of(site, clients)
         for client in clients:
-            assert client.events == client.expects([*first, *again, Event("the_end", ())]), client
+            assert client.events == client.expects([*first, *again, END]), client
             assert len(client.grants) == (2 if client.kind.query else 0)
         assert all(layers_seen(site).values())
 
@@ -780,7 +281,7 @@ async def test_a_client_that_asks_for_an_unknown_format_is_told_so_and_gets_plai
         expected = await emit_script(site)
         await end_of(site, clients)
         for client in clients:
-            assert client.events == [*expected, Event("the_end", ())], client
+            assert client.events == [*expected, END], client
             if client.kind in asks_9:
                 reason = "format '9' is not known; you get format 1"
                 assert client.grants == [{"format": 1, "formats": [1, 2], "reason": reason}], client

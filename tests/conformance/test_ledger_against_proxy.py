@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conformance.harness import (
-    BINARY,
+    END,
     KINDS,
     NEW_WS,
     NEW_WS_PLAIN,
@@ -19,7 +19,6 @@ from conformance.harness import (
     OLD_WS_PLAIN,
     Client,
     Event,
-    RawClient,
     Site,
     connected,
     end_of,
@@ -27,10 +26,10 @@ from conformance.harness import (
     new_sio,
     open_site,
     open_thread_site,
-    raw,
     until,
 )
 from conformance.proxy import Proxy, proxying
+from conformance.raw import BINARY, RawClient, raw
 
 from reznet_ws.ledger import header_bytes
 from reznet_ws.settings import Settings
@@ -81,7 +80,7 @@ async def everybody_gets_everything(site: Site, clients: Sequence[Client]) -> No
     expected = await emit_all(site, clients)
     await end_of(site, clients)
     for client in clients:
-        assert client.events == [*expected, Event("the_end", ())], client.kind.name
+        assert client.events == [*expected, END], client.kind.name
 
 
 async def wire_agrees(site: Site, proxy: Proxy) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import socketio
 from conformance.harness import (
-    BINARY,
+    END,
     KINDS,
     NEW_POLLING,
     NEW_UPGRADED,
@@ -24,22 +24,19 @@ from conformance.harness import (
     Client,
     Event,
     Kind,
-    RawClient,
     Site,
     connected,
     end_of,
-    mask_frame,
     new_sio,
     open_site,
-    raw,
     until,
 )
+from conformance.raw import BINARY, CHROMIUM, POLLING, RawClient, mask_frame, raw
 
 from reznet_ws.client import attach as attach_client
 from reznet_ws.settings import Settings
 
 NOW = "2025-10-25T12:00:00.000Z"
-END = Event("the_end", ())
 NAMESPACES = ("/", "/chat", "/чат")
 
 # What a client gets, so what is emitted is JSON already: lists, not tuples.
@@ -112,12 +109,12 @@ async def test_a_room_of_every_kind_gets_everything_once_in_order(settings: Sett
         ]
         await end_of(site, clients)
         for client in clients:
-            assert same(client.events, [*expected, Event("the_end", ())]), client.kind.name
+            assert same(client.events, [*expected, END]), client.kind.name
 
 
 @pytest.mark.parametrize("others", [(OLD_WS, OLD_POLLING), (OLD_POLLING, OLD_WS)], ids=["ws first", "polling first"])
 async def test_a_binary_event_to_long_polling_and_websocket_breaks_neither(others: tuple[Kind, ...]) -> None:
-    """engineio's own packet caches one encoding for both (facts.md, trap 9)."""
+    """python-engineio's own packet caches one encoding for both (`Packet.encode`, whatever `b64` says)."""
     picture = {"content": "look", "bytes": bytes(range(256))}
     async with open_site(Settings(gzip=True, gzip_threshold_bytes=0)) as site:
         async with connected(site.url, *others, NEW_WS, NEW_POLLING, NEW_UPGRADED) as clients:
@@ -129,7 +126,7 @@ async def test_a_binary_event_to_long_polling_and_websocket_breaks_neither(other
                 assert client.events == [
                     *[Event("picture", (picture,))] * 3,
                     Event("large", ({"content": "x" * 5000},)),
-                    Event("the_end", ()),
+                    END,
                 ]
 
 
@@ -161,7 +158,7 @@ async def test_skip_sid_skips_in_either_format(as_list: bool) -> None:
                 Event("agent_status", ({"status": other.kind.name},))
                 for other in clients
                 if other is not client and not (as_list and client is clients[0])
-            ] + [Event("the_end", ())]
+            ] + [END]
 
 
 async def test_rooms_lists_of_rooms_and_single_receivers() -> None:
@@ -529,19 +526,16 @@ async def read_up_to(client: RawClient, part: str) -> None:
             return
 
 
-OFFER = "permessage-deflate; client_max_window_bits"
-
-
 @pytest.mark.parametrize(
     ("settings", "extensions", "stock_deflates"),
     [
         (Settings.off(), None, False),
-        (Settings.off(), OFFER, False),
+        (Settings.off(), CHROMIUM, False),
         (Settings.stock(), None, True),
-        (Settings.stock(), OFFER, True),
+        (Settings.stock(), CHROMIUM, True),
         (Settings.stock(), "permessage-deflate; server_max_window_bits=10, permessage-deflate", True),
         (Settings(utf8=False), None, True),
-        (Settings(utf8=False, deflate=False, gzip=True, gzip_threshold_bytes=0), OFFER, False),
+        (Settings(utf8=False, deflate=False, gzip=True, gzip_threshold_bytes=0), CHROMIUM, False),
         (Settings.seed(), None, True),
     ],
     ids=["off", "off, offered", "stock", "stock, offered", "stock, two offers", "all layers", "gzip too", "seed"],
@@ -589,7 +583,7 @@ async def a_session_over_polling(site: Site) -> list[tuple[int, str, bytes]]:
             responses.append(await client.request(method, target, body))
             return responses[-1][2]
 
-        target = "/socket.io/?EIO=4&transport=polling"
+        target = POLLING
         opened = json.loads((await ask("GET"))[1:])
         target += f"&sid={opened['sid']}"
         await ask("POST", b"40")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import pytest
 import socketio
-from conformance.harness import NEW_POLLING, NEW_WS, OLD_WS, TIMEOUT_S, Client, RawClient, connected, raw
+from conformance.harness import NEW_POLLING, NEW_WS, OLD_WS, TIMEOUT_S, Client, connected
+from conformance.raw import RawClient, raw
 
 from reznet_ws.__main__ import main
 
@@ -131,9 +132,7 @@ async def test_large_payloads_are_named_in_the_log() -> None:
 
 async def begin_poll(client: RawClient) -> None:
     """A session over long-polling outside every room, whose poll nothing answers."""
-    target = "/socket.io/?EIO=4&transport=polling"
-    _, _, body = await client.request("GET", target)
-    target += f"&sid={json.loads(body[1:])['sid']}"
+    target = await client.open_polling()
     await client.write(f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
 
 

@@ -12,26 +12,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from conformance.harness import (
-    BINARY,
-    KINDS,
-    Event,
-    Frame,
-    RawClient,
-    Site,
-    connected,
-    end_of,
-    new_sio,
-    open_site,
-    raw,
-    until,
-)
+from conformance.harness import END, KINDS, Event, Site, connected, end_of, new_sio, open_site, until
+from conformance.raw import BINARY, CHROMIUM, Frame, RawClient, raw
 
 from reznet_ws.settings import Settings
 
-OFFER = "permessage-deflate; client_max_window_bits"
 OFFERS = [
-    *[OFFER] * 12,
+    *[CHROMIUM] * 12,
     "permessage-deflate",
     "permessage-deflate; server_max_window_bits=10",
     "permessage-deflate; server_no_context_takeover",
@@ -55,7 +42,7 @@ async def test_everybody_gets_the_very_same_frames_from_the_beginning_of_a_windo
     async with open_site() as site, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(raw(site.url)) for _ in range(6)]
         for client in clients:
-            await client.connect(extensions=OFFER)
+            await client.connect(extensions=CHROMIUM)
         for number in range(40):
             await site.sio.emit("message_new", words(number))
         received = []
@@ -165,7 +152,7 @@ async def test_events_that_are_never_compressed_stay_clear_and_disturb_nothing()
     settings = Settings(never_compress=frozenset({"token"}))
     async with open_site(settings) as site, raw(site.url) as client, raw(site.url) as other:
         for each in (client, other):
-            await each.connect(extensions=OFFER)
+            await each.connect(extensions=CHROMIUM)
         for number in range(20):
             await site.sio.emit("message_new", words(number))
             await site.sio.emit("token", {"content": "sesame" * 50, "bytes": b"sesame" * 50}, to=client.sid)
@@ -199,7 +186,7 @@ async def test_a_client_that_stops_reading_holds_up_nobody_and_misses_nothing() 
             for event in (Event("large", ({**large, "seq": number},)), Event("small", (number,)))
         ]
         for client in quick:
-            assert client.events == [*expected, Event("the_end", ())], client.kind.name
+            assert client.events == [*expected, END], client.kind.name
         for number in range(count):
             text, attachment, small = await slow.frame(), await slow.frame(), await slow.frame()
             assert f'"seq":{number}}}' in text.text

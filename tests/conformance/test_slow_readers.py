@@ -8,7 +8,8 @@ import random
 from typing import Any
 
 import pytest
-from conformance.harness import CLOSE, OLD_POLLING, OLD_WS, RawClient, Site, connected, open_site, raw, until
+from conformance.harness import OLD_POLLING, OLD_WS, Site, connected, open_site, until
+from conformance.raw import CHROMIUM, CLOSE, Frame, RawClient, raw
 
 from reznet_ws.settings import Settings
 
@@ -17,7 +18,6 @@ SIZE = 400_000
 SETTINGS = Settings(max_queued_bytes=1_000_000)
 # More than both sides' kernel buffers and the server's can hold of what does not compress.
 ENOUGH = 60
-CHROMIUM = "permessage-deflate; client_max_window_bits"
 
 
 async def stall(site: Site, first: int = 0, count: int = ENOUGH) -> None:
@@ -34,18 +34,15 @@ def slow_readers(site: Site) -> dict[str, int]:
     return site.manager.get_stats()["slow_readers"]
 
 
-async def numbers(client: RawClient) -> list[int]:
-    """The numbers of the messages up to the close frame or the one that says it is the last."""
+async def numbers(client: RawClient) -> tuple[list[int], Frame]:
+    """The numbers of the messages up to the close frame or the one that says it is the last; and that frame."""
     found: list[int] = []
     while True:
         frame = await client.frame()
-        if frame.opcode == CLOSE:
-            client.closed = frame  # type: ignore[attr-defined]
-            return found
+        if frame.opcode == CLOSE or frame.text.startswith('42["last"'):
+            return found, frame
         if frame.text.startswith('42["n"'):
             found.append(json.loads(frame.text[2:])[1]["number"])
-        elif frame.text.startswith('42["last"'):
-            return found
 
 
 @pytest.mark.parametrize("extensions", [None, CHROMIUM])
@@ -68,9 +65,8 @@ async def test_who_does_not_read_is_closed_with_a_clear_code_and_the_others_miss
                 await client.got("last")
                 received = [event.args[0]["number"] for event in client.events if event.name == "n"]
                 assert received == list(range(count))
-            got = await numbers(stalled)
+            got, closed = await numbers(stalled)
             assert got == list(range(len(got)))  # what it could still be given, in order
-            closed = stalled.closed  # type: ignore[attr-defined]
             assert (closed.close_code, closed.payload[2:]) == (1013, b"reads too slowly")
 
 
@@ -86,7 +82,7 @@ async def test_by_setting_it_misses_messages_and_stays() -> None:
             await until(lambda: not slow_readers(site)["queued_bytes"], "an empty queue")
             await stall(site, ENOUGH, 3)
             await site.sio.emit("last")
-            got = await reading
+            got, _ = await reading
             missed = sorted(set(range(ENOUGH + 3)) - set(got))
             assert got == sorted(got)
             assert len(missed) == skipped
@@ -129,18 +125,13 @@ async def test_answers_that_nobody_fetches_end_the_connection_even_where_message
         for number in range(ENOUGH):
             await stalled.send_text(f'42{number}["ask"]')
         await until(lambda: slow_readers(site)["closed_connections"], "the end of the connection")
-        await numbers(stalled)
-        assert stalled.closed.close_code == 1013  # type: ignore[attr-defined]
+        _, closed = await numbers(stalled)
+        assert closed.close_code == 1013
 
 
 async def test_a_long_polling_client_that_stops_polling_loses_its_session() -> None:
     async with open_site(SETTINGS) as site, raw(site.url) as http:
-        status, _, body = await http.request("GET", "/socket.io/?EIO=4&transport=polling")
-        assert status == 200
-        sid = json.loads(body[1:])["sid"]
-        target = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
-        assert (await http.request("POST", target, b"40"))[0] == 200
-        await until(lambda: site.sio.manager.rooms.get("/"), "the namespace")
+        target = await http.connect_polling()
         await stall(site)
         await until(lambda: slow_readers(site)["closed_connections"] == 1, "the end of the session")
         assert slow_readers(site)["queued_bytes"] == 0

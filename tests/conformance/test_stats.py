@@ -11,30 +11,13 @@ from importlib import metadata
 from typing import Any
 
 import pytest
-from conformance.harness import (
-    KINDS,
-    NEW_WS,
-    OLD_WS,
-    RawClient,
-    Site,
-    connected,
-    end_of,
-    open_site,
-    raw,
-    until,
-)
+from conformance.harness import KINDS, NEW_WS, OLD_WS, Site, connected, end_of, open_site, until
+from conformance.raw import RawClient, raw
+from seed import STATS_FIELDS
 
 from reznet_ws.chat import Application
 from reznet_ws.settings import Settings
 
-SEED_FIELDS = [
-    "total_messages",
-    "total_bytes_original",
-    "total_bytes_optimized",
-    "reduction_percentage",
-    "compressed_messages",
-    "avg_message_size",
-]
 MESSAGE = {"message_id": "abc-123", "content": "Response here...", "created_at": "2025-10-25T12:00:00.000Z"}
 LARGE = {"content": "x" * 11_000, "created_at": "2025-10-25T12:00:00.000Z"}
 
@@ -62,7 +45,7 @@ async def test_the_seeds_six_fields_come_first_and_mean_what_they_say() -> None:
             await end_of(site, clients)
             status, stats = await asked(http, "GET", "stats")
         assert status == 200
-        assert list(stats) == [*SEED_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
+        assert list(stats) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
         plain = [len(json.dumps(data, separators=(",", ":"))) for data in (MESSAGE, LARGE)]
         assert stats["total_messages"] == 3
         assert stats["total_bytes_original"] == sum(plain)
@@ -81,7 +64,7 @@ async def test_nothing_sent_is_all_zeros() -> None:
     async with chat_site() as site, raw(site.url) as http:
         status, stats = await asked(http, "GET", "stats")
         assert status == 200
-        assert [stats[name] for name in SEED_FIELDS] == [0, 0, 0, 0.0, 0, 0]
+        assert [stats[name] for name in STATS_FIELDS] == [0, 0, 0, 0.0, 0, 0]
         assert stats["active_connections"] == 0
         assert stats["events"] == {}
         assert set(stats["wire"].values()) == {0}
@@ -96,7 +79,7 @@ async def test_the_event_answers_what_the_route_answers() -> None:
             await client.sio.emit("get_stats")
             answer = (await client.got("stats_response")).args[0]
             assert list(answer) == list(before)
-            assert [answer[name] for name in SEED_FIELDS] == [before[name] for name in SEED_FIELDS]
+            assert [answer[name] for name in STATS_FIELDS] == [before[name] for name in STATS_FIELDS]
             assert answer["events"]["message_new"] == before["events"]["message_new"]
 
 
@@ -107,7 +90,7 @@ async def test_a_reset_answers_with_the_figures_up_to_then() -> None:
         status, last = await asked(http, "POST", "stats/reset")
         assert (status, last["total_messages"]) == (200, 2)
         _, stats = await asked(http, "GET", "stats")
-        assert [stats[name] for name in SEED_FIELDS] == [0, 0, 0, 0.0, 0, 0]
+        assert [stats[name] for name in STATS_FIELDS] == [0, 0, 0, 0.0, 0, 0]
         assert stats["events"] == {}
         assert stats["active_connections"] == len(KINDS)
         assert (await asked(http, "GET", "stats/reset"))[0] == 405
@@ -128,9 +111,7 @@ async def test_health_says_how_many_are_connected() -> None:
 async def test_a_client_that_polls_and_says_goodbye_counts_no_longer() -> None:
     """engineio keeps its socket for another while."""
     async with chat_site() as site, raw(site.url) as client:
-        target = "/socket.io/?EIO=4&transport=polling"
-        _, _, body = await client.request("GET", target)
-        target += f"&sid={json.loads(body[1:])['sid']}"
+        target = await client.open_polling()
         assert site.manager.active_connections == 1
         assert (await client.request("POST", target, b"1"))[0] == 200
         assert site.manager.active_connections == 0
@@ -162,7 +143,7 @@ async def test_docs_and_the_openapi_schema_describe_it() -> None:
             "/api/websocket/stats/reset",
             "/api/websocket/health",
         }
-        assert list(schema["components"]["schemas"]["Stats"]["properties"])[:6] == SEED_FIELDS
+        assert list(schema["components"]["schemas"]["Stats"]["properties"])[:6] == list(STATS_FIELDS)
         for path, methods in schema["paths"].items():
             for method, route in methods.items():
                 assert route["description"], (method, path)

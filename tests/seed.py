@@ -1,0 +1,11 @@
+"""What the seed document spells out, for more than one test."""
+
+# The fields of `get_stats`, in its order.
+STATS_FIELDS = (
+    "total_messages",
+    "total_bytes_original",
+    "total_bytes_optimized",
+    "reduction_percentage",
+    "compressed_messages",
+    "avg_message_size",
+)
