@@ -174,6 +174,23 @@ def test_a_late_joiner_reads_on_and_gets_in_step_once_that_is_worth_it(chat: lis
     assert joiner.received == chat[20:number]
 
 
+@pytest.mark.parametrize(("receivers", "windows"), [(40, 2), (130, 4), (1000, 12)])
+def test_late_joiners_gather_at_more_windows_the_larger_the_audience(
+    chat: list[bytes], receivers: int, windows: int
+) -> None:
+    inflaters = [Inflater() for _ in range(receivers)]
+    counts = []
+    for data in chat[:40]:
+        inflaters[:1] = []
+        inflaters.append(Inflater())
+        frame = SharedFrame(Opcode.TEXT, data)
+        frame.plan(inflaters, FIGURES)
+        for inflater in inflaters:
+            frame.take(inflater)
+        counts.append(len({inflater.window for inflater in inflaters} - {None}))
+    assert max(counts) == windows
+
+
 def test_a_small_private_message_leaves_everybody_in_step() -> None:
     clients = [Client() for _ in range(10)]
     send(text(0), clients)
