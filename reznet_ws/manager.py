@@ -21,6 +21,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 
 import socketio
+from engineio import packet as eio_packet
 from socketio import packet as sio_packet
 from uvicorn.protocols.utils import ClientDisconnected
 
@@ -49,6 +50,8 @@ from reznet_ws.wire import SCOPE_KEY, WebSocketProtocol, find_connection, find_c
 _optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextvars.ContextVar(
     "optimize_and_batch", default=(True, None)
 )
+
+_UPGRADE = str(eio_packet.UPGRADE)
 
 # Rooms whose members are remembered; an application may have one for each of its users.
 _MOST_AUDIENCES = 256
@@ -225,7 +228,9 @@ class ConnectionManager:
         self._asked.pop(eio_sid, None)
         if self._granted.pop(eio_sid, None) is not None:
             self._audiences.clear()
-        self._connections.pop(eio_sid, None)
+        connection = self._connections.pop(eio_sid, None)
+        if connection is not None:
+            connection.end()
         self._uncounted.discard(eio_sid)
         await self._on_disconnect(eio_sid, reason)
 
@@ -310,15 +315,15 @@ class ConnectionManager:
             connection.take_over(self._delivery.writer, self.sio.eio.max_http_buffer_size)
             if getattr(send, "__self__", None) == connection:  # and bound, perhaps, before it became one of ours
                 send = connection.send
-        upgraded = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid")
-        if upgraded:
-            self._remember(upgraded[0], scope)
+        sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid")
 
         async def receive_checked() -> dict[str, Any]:
             message = await receive()
             if message["type"] != "websocket.receive":
                 return message
             data = message.get("bytes")
+            if sid and message.get("text") == _UPGRADE:  # not before: of several that probe, one is upgraded
+                self._remember(sid[0], scope)
             if is_engineio_packet(message["text"] if data is None else data):
                 return message
             await send({"type": "websocket.close", "code": INVALID_DATA, "reason": "not an Engine.IO packet"})
@@ -328,7 +333,9 @@ class ConnectionManager:
 
     def _remember(self, eio_sid: str, scope: Scope) -> None:
         socket = self.sio.eio.sockets.get(eio_sid)
-        if socket is None or socket.upgraded:  # engineio refuses a second WebSocket for one session
+        # engineio refuses a second WebSocket for one session, and one for a session that is over, which nobody would
+        # forget again.
+        if socket is None or socket.upgraded or socket.closing or socket.closed:
             return
         owner = scope.get("extensions", {}).get(SCOPE_KEY)
         if isinstance(owner, WebSocketProtocol):
@@ -342,10 +349,13 @@ class ConnectionManager:
     async def _disconnect(self, eio_sid: str | None = None) -> None:
         """In place of engineio's own, which waits for a long-polling client to fetch what it lets nobody fetch."""
         sockets = self.sio.eio.sockets
-        for closing in list(sockets) if eio_sid is None else [eio_sid]:
+
+        async def close(closing: str) -> None:
             if closing in sockets:
                 await sockets[closing].close(wait=False)
                 sockets.pop(closing, None)
+
+        await asyncio.gather(*map(close, list(sockets) if eio_sid is None else [eio_sid]))
 
     def _close_slow(self, outbox: Outbox) -> None:
         """Close the connection of a queue that is full, at once: its writer waits for a socket that may never drain."""
@@ -453,6 +463,8 @@ def _user_room(user: str) -> str:
 def _check_server(sio: Any) -> None:
     if not isinstance(sio, socketio.AsyncServer):
         raise TypeError(f"{type(sio).__name__} is not a socketio.AsyncServer")
+    if sio.async_mode != "asgi":
+        raise TypeError(f"async_mode {sio.async_mode!r}: only 'asgi' is supported")
     if not issubclass(sio.packet_class, sio_packet.Packet) or not sio.packet_class.uses_binary_events:
         raise TypeError(f"serializer {sio.packet_class.__name__}: only the default parser is supported")
     if isinstance(sio.manager, _OptimizedManager):

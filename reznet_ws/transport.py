@@ -9,6 +9,7 @@ A write costs 5 us whatever its size, most of it in the kernel, and all else abo
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,8 @@ from reznet_ws.deflate import AdjustableDeflate
 from reznet_ws.ledger import Ledger
 from reznet_ws.pacing import Pacer
 from reznet_ws.window import Inflater
+
+logger = logging.getLogger("reznet_ws")
 
 # What one connection is due at most before it is written without waiting: asyncio's transports ask for a pause there.
 _MOST_BYTES = 65_536
@@ -158,6 +161,7 @@ class Cork:
         self._most_ms = most_ms
         self._pacer = Pacer()
         self._handle: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._corked: list[Line] = []
         self._bytes = 0
 
@@ -178,8 +182,8 @@ class Cork:
         self._bytes += len(data)
         if self._bytes > _MOST_BYTES:
             self.flush()
-        elif self._handle is None:
-            loop = asyncio.get_running_loop()
+        elif self._handle is None or self._loop.is_closed():  # a loop that ended took its timers along
+            loop = self._loop = asyncio.get_running_loop()
             wait_ms = self._pacer.wait_ms(loop.time() * 1000, self._most_ms())
             self._handle = loop.call_later(wait_ms / 1000, self._due) if wait_ms else loop.call_soon(self._due)
 
@@ -200,7 +204,11 @@ class Cork:
             # As `write`, without its calls: a fifth of what all else about a delivery takes.
             line.sent_bytes += size
             sent_bytes += size
-            line.inner.write(joined)
+            try:
+                line.inner.write(joined)
+            except Exception:  # one transport's fault is not the others'
+                logger.exception("A connection cannot be written")
+                line.inner.abort()
         self._ledger.sent_bytes += sent_bytes
 
     def close(self) -> None:

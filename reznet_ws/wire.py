@@ -54,6 +54,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     on_hindered: Callable[[], object] | None = None
     _is_paused = False
     _writer: Writer | None = None
+    _end_timer: asyncio.TimerHandle | None = None
 
     def handle_connect(self, event: Request) -> None:
         """Hand this connection to the application in the scope."""
@@ -70,7 +71,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             counter = self.transport  # of an HTTP connection that was upgraded, under `http=HttpProtocol`
             self.transport = Line(counter.inner if isinstance(counter, CountingTransport) else counter, writer.ledger)
         self._writer = writer
-        self.conn.max_message_size = max_message_bytes
+        self.conn.max_message_size = min(max_message_bytes, self.config.ws_max_size)
         self.conn.available_extensions = [AdjustableDeflateFactory(writer.holder)]
         answer, self.conn.extensions = self.conn.process_extensions(self.request.headers)
         if self.conn.extensions:
@@ -120,6 +121,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_sent = True
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
+    def end(self) -> None:
+        """The session is over: cut the connection where the client does not take soon what it is still due.
+
+        A client that stops reading and stays would keep its socket, its queue and its task for ever.
+        """
+        if not self.disconnected and self._end_timer is None:
+            self._end_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def handle_ping(self) -> None:
+        """Answer, unless the client takes no answers: it could fill the memory with them."""
+        if self._is_paused:
+            self.conn.data_to_send()
+        else:
+            super().handle_ping()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take another fragment; one that holds nothing is forgotten, since there may be any number of them."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+
     # What ends or interrupts the writing of messages
 
     def pause_writing(self) -> None:
@@ -157,6 +178,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Leave the window that others share."""
         self._hinder()
         super().connection_lost(exc)
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         if isinstance(self.transport, Line):
             self.transport.drop()
 

@@ -247,7 +247,7 @@ export function attach(socket, options = {}) {
     const waiting = [];
     let batch = []; // what is left of the one being delivered, last first
     let inflating = false;
-    let newest = { engine: undefined, id: undefined, granted: false };
+    let newest = { engine: undefined, id: undefined, granted: false, inherited: false };
     // Read off the socket, since a listener would go with an application's socket.off(). Each time it opens, the manager
     // makes a new engine; each time the server confirms a namespace, the socket gets a new id, which a disconnect takes
     // away. Events may come before the confirmation.
@@ -255,7 +255,12 @@ export function attach(socket, options = {}) {
         const { id } = socket;
         const { engine } = socket.io;
         if (newest.engine !== engine || (newest.id !== undefined && newest.id !== id)) {
-            newest = { engine, id, granted: false };
+            // A namespace that is left and joined again: what comes before the confirmation is still encoded.
+            const inherited = newest.granted && newest.engine === engine && id === undefined;
+            newest = { engine, id, granted: inherited, inherited };
+        }
+        else if (newest.inherited && id !== undefined) {
+            newest.granted = newest.inherited = false;
         }
         newest.id = id;
         return newest;
@@ -345,6 +350,7 @@ export function attach(socket, options = {}) {
         waiting.push({ packet, connection, encoded, isBatch, isAck: false });
         if (event === GRANT_EVENT && isObject(grant) && grant["format"] === FORMAT) {
             connection.granted = true;
+            connection.inherited = false;
         }
         work();
     };

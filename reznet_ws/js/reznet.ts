@@ -282,6 +282,8 @@ interface Connection {
   readonly engine: unknown;
   id: string | undefined;
   granted: boolean;
+  /** Granted to the one before, until the server confirms this one. */
+  inherited: boolean;
 }
 
 interface Job {
@@ -313,7 +315,7 @@ export function attach<S extends SocketLike>(socket: S, options: AttachOptions =
   const waiting: Job[] = [];
   let batch: Job[] = []; // what is left of the one being delivered, last first
   let inflating = false;
-  let newest: Connection = { engine: undefined, id: undefined, granted: false };
+  let newest: Connection = { engine: undefined, id: undefined, granted: false, inherited: false };
 
   // Read off the socket, since a listener would go with an application's socket.off(). Each time it opens, the manager
   // makes a new engine; each time the server confirms a namespace, the socket gets a new id, which a disconnect takes
@@ -322,7 +324,11 @@ export function attach<S extends SocketLike>(socket: S, options: AttachOptions =
     const { id } = socket;
     const { engine } = socket.io;
     if (newest.engine !== engine || (newest.id !== undefined && newest.id !== id)) {
-      newest = { engine, id, granted: false };
+      // A namespace that is left and joined again: what comes before the confirmation is still encoded.
+      const inherited = newest.granted && newest.engine === engine && id === undefined;
+      newest = { engine, id, granted: inherited, inherited };
+    } else if (newest.inherited && id !== undefined) {
+      newest.granted = newest.inherited = false;
     }
     newest.id = id;
     return newest;
@@ -411,6 +417,7 @@ export function attach<S extends SocketLike>(socket: S, options: AttachOptions =
     waiting.push({ packet, connection, encoded, isBatch, isAck: false });
     if (event === GRANT_EVENT && isObject(grant) && grant["format"] === FORMAT) {
       connection.granted = true;
+      connection.inherited = false;
     }
     work();
   };
