@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -140,8 +141,8 @@ class Stream:
         return size + header_bytes(size) + self._mask_bytes
 
 
-def compare(spool: Spool) -> tuple[Alternative, ...]:
-    """Every option on everything that the server sent."""
+def compare(spool: Spool, progress: Callable[[int], None] = lambda _: None) -> tuple[Alternative, ...]:
+    """Every option on everything that the server sent; `progress` is told how many more messages are done."""
     deflates = {option.deflate for option in OPTIONS}
     wire_bytes = dict.fromkeys(deflates, 0)
     for connection in spool.connections(Direction.RECEIVED):
@@ -150,6 +151,7 @@ def compare(spool: Spool) -> tuple[Alternative, ...]:
             for _, data in kept.frames:
                 for deflate, stream in streams.items():
                     wire_bytes[deflate] += stream.carry(data)
+            progress(1)
     found: list[Alternative] = []
     for _, of_server in groupby(OPTIONS, key=lambda option: option.server):
         rows = [

@@ -11,10 +11,13 @@ import os
 from array import array
 from collections.abc import Iterable
 
+from reznet_ws.audit.capture import Kind
 from reznet_ws.audit.findings import Audience
 
 # The same payload to another connection within this time is the same broadcast.
 NEAR_MS = 1000.0
+# What goes to several connections at once; acks and pings are each connection's own.
+BROADCAST_KINDS = frozenset({Kind.EVENT, Kind.MESSAGE, Kind.PLAIN})
 _MAX_DELIVERIES = 500_000
 _HASH_BYTES = 8
 

@@ -6,11 +6,14 @@ Never: encodes twice what two settings encode alike, or deflates twice what is t
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
 
 from reznet_ws.audit.capture import Direction
 from reznet_ws.audit.findings import Sample
@@ -19,30 +22,39 @@ from reznet_ws.audit.spool import Kept, Spool
 from reznet_ws.lab.ablation import Line
 from reznet_ws.settings import Settings
 
-# 60 to 90 choices are tried on it, at 15 to 60 us for each message and choice.
+# 60 to 90 choices are tried on it, at 15 to 60 us for each message and choice, and round.
 SAMPLE_MESSAGES = 3000
 SAMPLE_BYTES = 2_500_000
 # One message may not be the whole sample.
 _LARGEST_PART = 4
 _MOST_CONNECTIONS = 250
+# Every choice of one call in turn, and again: what disturbs one round of a choice leaves its median alone.
+ROUNDS = 3
 
 
 @dataclass(slots=True)
 class Measured(Count):
-    """What a sample takes under some settings, and the seconds of CPU for it."""
+    """What a sample takes under some settings, and the seconds of CPU for it in each round."""
 
-    encode_s: float = 0
-    deflate_s: float = 0
+    encode_s: list[float] = field(default_factory=list)
+    deflate_s: list[float] = field(default_factory=list)
 
     @property
     def encode_us(self) -> float:
-        """The mean for each message: layers 1 and 3, JSON, batching."""
-        return 1e6 * self.encode_s / max(1, self.messages)
+        """The mean for each message, of the median round: layers 1 and 3, JSON, batching."""
+        return 1e6 * median(self.encode_s) / max(1, self.messages)
 
     @property
     def deflate_us(self) -> float:
-        """The mean for each message."""
-        return 1e6 * self.deflate_s / max(1, self.messages)
+        """The mean for each message, of the median round."""
+        return 1e6 * median(self.deflate_s) / max(1, self.messages)
+
+    @property
+    def cpu_spread(self) -> float:
+        """By how much the slowest round differs from the quickest, as a share of the median one."""
+        rounds_s = [encode_s + deflate_s for encode_s, deflate_s in zip(self.encode_s, self.deflate_s, strict=True)]
+        middle_s = median(rounds_s)
+        return (max(rounds_s) - min(rounds_s)) / middle_s if middle_s else 0.0
 
 
 def take_sample(
@@ -60,12 +72,13 @@ def take_sample(
     messages = sum(spool.count(received, connection) for connection in chosen)
     payload_bytes = sum(spool.payload_bytes(received, connection) for connection in chosen)
     is_everything = stride == 1 and messages <= most_messages and payload_bytes <= most_bytes
-    share = min(1.0, most_messages / messages, most_bytes / payload_bytes) if payload_bytes else 1.0
+    # Frames may be empty.
+    share = min(1.0, most_messages / max(1, messages), most_bytes / max(1, payload_bytes))
     sample: list[list[Kept]] = []
     taken_bytes = 0
     for connection in chosen:
         quota_messages = max(1, round(share * spool.count(received, connection)))
-        quota_bytes = most_bytes if is_everything else share * spool.payload_bytes(received, connection)
+        quota_bytes = most_bytes if is_everything else max(1.0, share * spool.payload_bytes(received, connection))
         part: list[Kept] = []
         part_bytes = 0
         for kept in spool.read(received, connection):
@@ -93,10 +106,13 @@ class Bench:
         self._clock = clock
         self._known: dict[Key, Measured] = {}
         # The same work has one time, or noise would make a difference between rows that have none.
-        self._encode_s: dict[tuple[object, ...], float] = {}
+        self._encode_s: dict[tuple[object, ...], list[float]] = {}
 
     def measure(self, choices: Iterable[Settings], progress: Callable[[int], None] = lambda _: None) -> list[Measured]:
-        """What the sample takes, for each choice; `progress` is told how many of the new ones are done."""
+        """What the sample takes, for each choice; `progress` is told how many of the new ones are done.
+
+        Python's garbage collector rests meanwhile: it would book what all choices left behind to one of them.
+        """
         choices = list(choices)
         keys = [key_of(settings) for settings in choices]
         new = {key: settings for key, settings in zip(keys, choices, strict=True) if key not in self._known}
@@ -105,10 +121,15 @@ class Bench:
         by_encoding: dict[tuple[object, ...], dict[tuple[object, ...] | None, list[Key]]] = {}
         for key in new:
             by_encoding.setdefault(key.encoding, {}).setdefault(key.waiting, []).append(key)
-        for connection in self.sample:
-            streams: dict[bytes, dict[tuple[object, ...] | None, tuple[int, float]]] = {}
-            for by_waiting in by_encoding.values():
-                self._try(connection, by_waiting, new, streams)
+        with _without_collector():
+            for round_number in range(ROUNDS):
+                for key in new:
+                    self._known[key].encode_s.append(0.0)
+                    self._known[key].deflate_s.append(0.0)
+                for connection in self.sample:
+                    streams: dict[bytes, dict[tuple[object, ...] | None, tuple[int, float]]] = {}
+                    for by_waiting in by_encoding.values():
+                        self._try(connection, by_waiting, new, streams, counts=round_number == 0)
         for key in new:
             self._known[key].encode_s = self._encode_s.setdefault(key[:2], self._known[key].encode_s)
         progress(len(new))
@@ -120,7 +141,10 @@ class Bench:
         by_waiting: dict[tuple[object, ...] | None, list[Key]],
         settings: dict[Key, Settings],
         streams: dict[bytes, dict[tuple[object, ...] | None, tuple[int, float]]],
+        *,
+        counts: bool,
     ) -> None:
+        """One connection in one round; what it takes in bytes is counted in one round only."""
         clock = self._clock
         began_s = clock()
         encoded = list(encode(connection, settings[next(iter(by_waiting.values()))[0]]))
@@ -141,13 +165,27 @@ class Bench:
                     done[key.deflate] = wire_bytes, clock() - began_s
                 wire_bytes, deflate_s = done[key.deflate]
                 total = self._known[key]
+                total.encode_s[-1] += encode_s + pack_s
+                total.deflate_s[-1] += deflate_s
+                if not counts:
+                    continue
                 total.messages += len(connection)
                 total.frames += frames
                 total.frame_bytes += frame_bytes
                 total.wire_bytes += wire_bytes
-                total.encode_s += encode_s + pack_s
-                total.deflate_s += deflate_s
                 total.delays_ms.update(delays_ms)
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _digest(stream: Iterable[Departure]) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from reznet_ws.audit.capture import Opened, Record
 from reznet_ws.audit.findings import ConnectionCount, EventCount, KindCount
 from reznet_ws.audit.names import Names
+from reznet_ws.audit.spool import MAX_BOOKED_CHARACTERS
 from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
 
 _MAX_CONNECTIONS = 2000
@@ -37,7 +38,7 @@ class _Counts:
         self.frames[key] += len(record.parts)
         self.payload_bytes[key] += size
         if record.event is not None:
-            event = record.direction.value, record.event
+            event = record.direction.value, record.event[:MAX_BOOKED_CHARACTERS]
             if event not in self.events and len(self.events) >= most_events:
                 event = record.direction.value, OTHER_EVENTS
             self.events[event] += 1

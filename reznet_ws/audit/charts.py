@@ -14,6 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from reznet_ws.audit.bench import ROUNDS
 from reznet_ws.audit.findings import EventCost, Findings, Row, Sweep
 from reznet_ws.audit.wording import counted_sample, counted_whole, printable, say_bytes, say_change, share_percent
 from reznet_ws.lab.ablation_charts import style
@@ -67,12 +68,15 @@ def draw_comparison(findings: Findings) -> Picture:
         "best": "wire",
         "best, shared": "wire",
         "stock clients": "wire",
+        "stock clients, shared": "wire",
     }
     values["best"] = whole["best"]
     if verdict.saving.best_bytes != verdict.best.row.wire_bytes:
         values["best, shared"] = verdict.saving.best_bytes / _KB
     if verdict.stock_clients.source != verdict.best.source:
-        values["stock clients"] = verdict.stock_clients.wire_bytes / _KB
+        values["stock clients"] = whole["stock clients"]
+        if verdict.stock_clients.wire_bytes != verdict.stock_clients.row.wire_bytes:
+            values["stock clients, shared"] = verdict.stock_clients.wire_bytes / _KB
     floors = {"floor: xz": floor.xz_bytes, "floor: zstd": floor.zstd_bytes}
     values |= {name: size / _KB for name, size in floors.items() if size is not None}
     colours |= dict.fromkeys(floors, _FLOOR_COLOUR)
@@ -100,7 +104,7 @@ def draw_front(findings: Findings) -> Picture:
     figure.add_trace(joined)
     fewest = min(front, key=lambda row: row.wire_bytes)
     title = f"{len(rows)} choices, {len(front)} that no other beats; fewest bytes: {_short(fewest.label, 48)}"
-    counted_at = f"{counted_sample(findings)}; CPU times are this machine's, measured once"
+    counted_at = f"{counted_sample(findings)}; CPU times are this machine's, medians of {ROUNDS} rounds"
     _style(figure, 380, title, counted_at, x_title=_CPU, y_title="kB on the wire")
     most_us = max(row.shared_cpu_us for row in rows)
     figure.update_xaxes(rangemode="tozero", range=[0, 1.08 * most_us] if most_us else None)
@@ -182,10 +186,11 @@ def draw_sweeps(findings: Findings) -> Picture:
     for number, picture in enumerate(pictures):
         _place(figure, picture.figure, number // columns + 1, number % columns + 1)
     title = f"{len(pictures)} figures of the settings, all else as in the best"
-    _style(figure, 70 + 165 * rows, title, counted_sample(findings))
+    _style(figure, 70 + 150 * rows, title, counted_sample(findings))
     figure.update_layout(margin={"t": 110})
     figure.update_annotations(font={"size": 12})
     figure.update_xaxes(title=None)
+    figure.update_yaxes(nticks=4)
     return Picture(figure, "\n\n".join(map(repr, pictures)))
 
 

@@ -6,6 +6,7 @@ Never: prints, but for how far it is; writes outside of the folder it is given.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,10 @@ def report_on(
     `stream` is told how far it is. Raises: ValueError, OSError where the folder cannot be written to.
     """
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)  # before the long part
+        # Before the long part.
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     with Progress(stream) as progress:
         findings = audit(paths, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
     if not findings.totals.messages:

@@ -7,7 +7,6 @@ each connection is replayed by itself (`spool.py`).
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reznet_ws.audit.alternatives import compare
-from reznet_ws.audit.audience import Deliveries
+from reznet_ws.audit.audience import BROADCAST_KINDS, Deliveries
 from reznet_ws.audit.bench import Bench, take_sample
 from reznet_ws.audit.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.census import Census
@@ -43,18 +42,16 @@ from reznet_ws.audit.replay import Count, key_of, replay
 from reznet_ws.audit.rule import RULE
 from reznet_ws.audit.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
 from reznet_ws.audit.shared import share_window
-from reznet_ws.audit.spool import Kept, Spool
+from reznet_ws.audit.spool import Kept, Spool, book, label_of
 from reznet_ws.audit.sweep import Searched, make_row, search
 from reznet_ws.audit.verdict import decide, make_choice, save, settle_window, shortlist
-from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
+from reznet_ws.ledger import OTHER_EVENTS
 from reznet_ws.optimizer import PayloadOptimizer
 from reznet_ws.settings import Settings
 
 Progress = Callable[[str, int, int | None], None]
-# What goes to several connections at once; acks and pings are each connection's own.
-_BROADCAST_KINDS = frozenset({Kind.EVENT, Kind.MESSAGE, Kind.PLAIN})
 # Beside events' names.
-_OWN_LABELS = frozenset({OTHER_EVENTS, *(f"({kind})" for kind in Kind)})
+_OWN_LABELS = frozenset({OTHER_EVENTS, *map(label_of, Kind)})
 _MAX_PROBLEMS = 1000
 _SALT_BYTES = 16
 
@@ -133,6 +130,9 @@ class _Reading:
         elif isinstance(item, Problem):
             if len(self.problems) < _MAX_PROBLEMS:
                 self.problems.append(ProblemNote(self.names.file(item.file), item.position, item.reason))
+            elif len(self.problems) == _MAX_PROBLEMS:
+                note = ProblemNote(self.names.file(item.file), "here and later", "more problems are not shown")
+                self.problems.append(note)
         else:
             self._record(item)
 
@@ -147,24 +147,17 @@ class _Reading:
             self.names.learn(record.event, kept.args or ())
         if record.transport is Transport.POLLING or not record.parts:
             return  # there is no frame that permessage-deflate could change
-        labels = self.labels[record.direction]
-        if kept.label not in labels and len(labels) >= MAX_EVENTS:
-            labels[OTHER_EVENTS] += 1
-        else:
-            labels[kept.label] += 1
-        if record.direction is Direction.RECEIVED and record.kind in _BROADCAST_KINDS:
+        book(self.labels[record.direction], kept.label, 1)
+        if record.direction is Direction.RECEIVED and record.kind in BROADCAST_KINDS:
             frames = [data for _, data in kept.frames]
             self.deliveries.add(record.connection, frames, kept.time_ms)
         self._spool.add(record.direction, record.connection, kept)
 
     def _keep(self, record: Record) -> Kept:
-        time_ms = record.time_ms
-        if time_ms is not None and not math.isfinite(time_ms):
-            time_ms = None
         if record.kind is not Kind.EVENT or record.event is None:
-            return Kept(time_ms, f"({record.kind})", record.parts)
+            return Kept(record.time_ms, label_of(record.kind), record.parts)
         args = None if record.direction is Direction.SENT else self._sendable(record)
-        return Kept(time_ms, record.event, record.parts, args, record.namespace, record.ack_id)
+        return Kept(record.time_ms, record.event, record.parts, args, record.namespace, record.ack_id)
 
     def _sendable(self, record: Record) -> tuple[Any, ...] | None:
         """The arguments, where our server could send them: not too deep, no integer of thousands of digits, ..."""
@@ -241,8 +234,7 @@ def _search(
         made[label] = make_choice(settle_window(settings, shared), rows[label], rows, audience, shared, show)
     found.shared = windows[decided.best]
     found.field_map = propose(sample, reading.names)
-    progress("other servers", 0, None)
-    found.alternatives = compare(spool)
+    found.alternatives = compare(spool, count("other servers", spool.count_all(Direction.RECEIVED)))
     payload_bytes = spool.all_payload_bytes(Direction.RECEIVED)
     xz_bytes, zstd_bytes = compress_whole(
         lambda: (data for kept in spool.read_all(Direction.RECEIVED) for _, data in kept.frames),

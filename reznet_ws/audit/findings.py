@@ -111,9 +111,10 @@ class Row:
 
     `layers`: those that are on, of abbreviate, utf8, gzip, batch, deflate. `format`: the format the clients have to
     understand; 1 is any stock client. `changes`: the fields of `Settings` that differ from its defaults.
-    Units: CPU in us for each message and each connection that gets it (`cpu_us` with a window of its own for each
-    connection, `shared_cpu_us` with one for all of them; encoding is once for all in both); memory in bytes for each
-    connection, by zlib's formula; added delay in ms, None without a clock or without batching.
+    Units: CPU in us for each message and each connection that gets it, the median of some rounds (`cpu_us` with a
+    window of its own for each connection, `shared_cpu_us` with one for all of them; encoding is once for all in both);
+    `cpu_spread` is by how much the rounds differed, as a share of the median; memory in bytes for each connection, by
+    zlib's formula; added delay in ms, None without a clock or without batching.
     """
 
     label: str
@@ -132,6 +133,7 @@ class Row:
     shared_memory_bytes: float
     delay_p50_ms: float | None = None
     delay_p95_ms: float | None = None
+    cpu_spread: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +186,8 @@ class KeyRepeat:
 class Repeats:
     """What comes again: `repeated_*` counts every copy after the first.
 
-    `scope`: how many messages were looked at, since what is counted is bounded. `value_*` is about strings and numbers
-    of four characters and more; `*_bytes` are of their JSON.
+    `messages`: how many were looked at, since what is counted is bounded; each is one of `payloads`. `value_*` is about
+    strings and numbers of four characters and more; `*_bytes` are of their JSON.
     """
 
     messages: int

@@ -29,17 +29,19 @@ from reznet_ws.audit.capture import Direction, Item, Record
 from reznet_ws.audit.har_entries import TOO_LONG, Broken, Entry, Message, as_number, walk
 from reznet_ws.audit.json_stream import JsonBytes
 from reznet_ws.audit.protocol import MAX_FRAME_BYTES, Decoder, Fault, session_of
-from reznet_ws.audit.source import Source, TooManyConnections
+from reznet_ws.audit.source import Source, TooManyConnections, address_of
 
 # Of long-polling, what is kept to be put in order; what is beyond comes where it stands in the file.
 MAX_HELD_CHARACTERS = 16 * 2**20
 _DIRECTIONS = {"send": Direction.SENT, "receive": Direction.RECEIVED}
 _TEXT, _BINARY = 1, 2
+# Engine.IO's have 20.
+_MAX_SESSION_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """What a URL says of a connection."""
+    """What a URL says of a connection; `url` is what may be kept of it."""
 
     url: str
     engineio: int | None
@@ -54,9 +56,9 @@ class _Address:
             query = {}
         revision = query.get("EIO", [""])[0]
         return cls(
-            url=url,
+            url=address_of(url),
             engineio=int(revision) if revision in ("3", "4") else None,
-            session=query.get("sid", [None])[0],
+            session=query.get("sid", [""])[0][:_MAX_SESSION_CHARACTERS] or None,
             is_polling=revision != "" and query.get("transport") == ["polling"],
         )
 

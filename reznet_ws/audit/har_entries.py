@@ -6,9 +6,9 @@ Never: knows what a message means; holds more than one message, or more than one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 import ijson
@@ -80,26 +80,22 @@ class Broken:
 
 
 def as_number(value: Any) -> float | None:
-    """What ijson gives for a number, None for anything else and for what no float holds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+    """What ijson gives for a number, None for anything else and for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if abs(number) < 1e300 else None
+    return float(value)
 
 
 def walk(stream: JsonBytes, *, only_first: bool = False) -> Iterator[Message | Entry | Broken]:
     """Every message, or only the first of each entry; then the entry. What is begun when the file breaks comes too."""
     state = _Walk(stream, only_first)
     try:
-        for event, value in ijson.basic_parse(stream, buf_size=CHUNK_BYTES):
+        # As floats, or ijson's C code has Python convert any number of digits, and ends the process where it refuses.
+        for event, value in ijson.basic_parse(stream, buf_size=CHUNK_BYTES, use_float=True):
             thing = state.take(event, value)
             if thing is not None:
                 yield thing
-    # SystemError: what ijson's C code makes of a number with more digits than Python converts.
-    except (ijson.JSONError, ValueError, ArithmeticError, SystemError) as error:
+    except (ijson.JSONError, ValueError, ArithmeticError) as error:
         if state.entry is not None:
             yield state.entry
         where = "" if state.entry is None else f"entry {state.entry.number}, message {state.entry.messages}, "

@@ -7,14 +7,14 @@ Never: ends at a line that is broken.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from reznet_ws.audit.capture import Direction, Item, Kind, Record
-from reznet_ws.audit.source import Source, TooManyConnections
+from reznet_ws.audit.source import MAX_MOMENT_MS, Source, TooManyConnections
 from reznet_ws.codec import dumps
 
 _DIRECTIONS = {"in": Direction.RECEIVED, "out": Direction.SENT}
@@ -30,13 +30,13 @@ class _Event:
     args: tuple[Any, ...]
     direction: Direction
     at_ms: float | None
-    stream: str
+    stream: bytes
     namespace: str
 
 
 def read_jsonl(source: Source) -> Iterator[Item]:
     """The events of a JSON Lines file, one connection for each `stream`."""
-    connections: dict[str, int] = {}
+    connections: dict[bytes, int] = {}
     for number, content in source.lines():
         if content == b"":
             continue
@@ -103,6 +103,8 @@ def _parsed(content: bytes) -> tuple[Any, bool]:
         raise _BadLine("it is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise _BadLine(f"it is not JSON: {error.msg} at column {error.colno}") from None
+    except ValueError:
+        raise _BadLine("a number in it has more digits than are read") from None
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -119,13 +121,13 @@ def _event(line: Any) -> _Event:
         raise _BadLine('"dir" must be "in" or "out"')
     if not isinstance(namespace, str) or not namespace.startswith("/") or "," in namespace:
         raise _BadLine('"namespace" must be a text that begins with "/"')
-    if at_ms is not None and (type(at_ms) not in (int, float) or not math.isfinite(at_ms)):
-        raise _BadLine('"ts_ms" must be a number of milliseconds')
+    if at_ms is not None and (type(at_ms) not in (int, float) or not abs(at_ms) <= MAX_MOMENT_MS):
+        raise _BadLine(f'"ts_ms" must be a number of milliseconds, at most {MAX_MOMENT_MS:g}')
     return _Event(
         name=name,
         args=(line["data"],) if "data" in line else (),
         direction=_DIRECTIONS[way],
         at_ms=None if at_ms is None else float(at_ms),
-        stream=json.dumps(line.get("stream")),
+        stream=hashlib.blake2b(json.dumps(line.get("stream")).encode(), digest_size=16).digest(),
         namespace=namespace,
     )

@@ -20,6 +20,10 @@ HIDDEN = "*"
 _MAX_NAME_CHARACTERS = 40
 _MAX_EVENT_CHARACTERS = 64
 _MAX_WORDS = 4
+# An address's path: a token of letters alone is longer than a word, or changes its case more often.
+_MAX_PATH_WORDS = 3
+_PATH_WORD = re.compile(r"[a-z]{1,16}|[A-Z]{1,16}|[A-Z]?[a-z]{1,12}(?:[A-Z][a-z]{1,12}){0,2}|[a-z]{1,12}[0-9]{1,2}")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 _MAX_PLACES = 2000  # where objects stand, each a path of keys
 _MAX_KEYS = 300  # at one place
@@ -60,6 +64,7 @@ class Names:
     def learn(self, event: str, args: Sequence[Any]) -> None:
         """Look at one event."""
         self._shown = self._hides_single_events = None
+        event = event[: _MAX_EVENT_CHARACTERS + 1]
         if event in self._events or len(self._events) < _MAX_EVENTS:
             self._events[event] += 1
         for arg in args:
@@ -80,10 +85,17 @@ class Names:
         return self._hash("event", self._event(name))
 
     def address(self, url: str) -> str:
-        """How an address is shown: parts of its path that look like ids are hidden."""
-        start, slashes, rest = url.rpartition("://")
+        """How an address is shown: scheme, host, and the plain words of its path, since a token may be part of a path.
+
+        Nothing of a query string, a fragment, or a user's name and password in front of the host.
+        """
+        scheme, slashes, rest = url.partition("?")[0].partition("#")[0].partition("://")
+        if not slashes:
+            scheme, rest = "", scheme
         host, *path = rest.split("/")
-        return self._hash("url", start + slashes + "/".join([host, *map(_hide_ids, path)]))
+        host = host.rpartition("@")[2]
+        shown = [host if not host or _HOST.fullmatch(host) else HIDDEN, *map(_path_part, path)]
+        return self._hash("url", scheme + slashes + "/".join(shown))
 
     def file(self, name: str) -> str:
         """How a file is shown."""
@@ -120,7 +132,8 @@ class Names:
                 known = self._places[place] = _Place()
             known.objects += 1
             known.children += len(value)
-            for key, item in value.items():
+            for whole, item in value.items():
+                key = whole[: _MAX_NAME_CHARACTERS + 1]  # whose rest is not kept: it is no name
                 if key in known.counts or len(known.counts) < _MAX_KEYS:
                     known.counts[key] += 1
                     if isinstance(item, (dict, list)) and item:
@@ -149,7 +162,7 @@ class _Place:
     def __init__(self) -> None:
         self.objects = self.children = 0
         self.counts: Counter[str] = Counter()
-        self.shapes: dict[str, str] = {}
+        self.shapes: dict[str, int] = {}
         self.overflows = False
 
     def contents(self) -> set[str]:
@@ -193,8 +206,14 @@ def _hide_ids(name: str) -> str:
     return "".join(hidden)
 
 
-def _shape(value: Any) -> str:
-    """What an object or an array looks like from outside: its keys, or the kinds of its items."""
+def _path_part(part: str) -> str:
+    words = [word for word in re.split(r"[._-]", part) if word]
+    is_plain = len(words) <= _MAX_PATH_WORDS and all(map(_PATH_WORD.fullmatch, words))
+    return part if is_plain else HIDDEN
+
+
+def _shape(value: Any) -> int:
+    """A hash of what an object or an array looks like from outside: its keys, or the kinds of its items."""
     if isinstance(value, dict):
-        return "{" + ",".join(sorted(value)[:_MAX_KEYS]) + "}"
-    return "[" + ",".join(sorted({type(item).__name__ for item in value[:_MAX_ITEMS]})) + "]"
+        return hash(("object", *sorted(value)[:_MAX_KEYS]))
+    return hash(("array", *sorted({type(item).__name__ for item in value[:_MAX_ITEMS]})))

@@ -73,7 +73,7 @@ def make_page(findings: Findings) -> str:
         "lines": verdict_lines(findings),
         "few_text": say_whether_few(findings),
         "charts": charts,
-        "loop_number": numbers,
+        "chart_numbers": numbers,
         "figures": {f"chart-{numbers[name]}": chart.figure for name, chart in charts.items()},
         "front": sorted(findings.front, key=lambda row: row.shared_cpu_us),
         "sweeps": [

@@ -6,6 +6,7 @@ Never: trusts a file's name; loads a file whole.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ MAX_PROBLEMS = 100
 # A bar that moves 800 times over 200 MB.
 _PROGRESS_BYTES = 2**18
 _FIRST_LINES = 20_000
+# How files begin that a browser or a tool may have compressed. Source: RFC 1952, RFC 8878, PKWARE's APPNOTE.
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
+# What PowerShell's ">" writes.
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 Reader = Callable[[Source], Iterator[Item]]
@@ -39,6 +44,10 @@ def read(paths: Iterable[str | Path], on_progress: Callable[[int, int], None] | 
     for path in files:
         source = Source(path, capture, progress.add)
         try:
+            # A pipe gives its content once, and what a file is has to be seen before it is read.
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                yield source.problem("the whole file", "it is no regular file; write what it gives to one")
+                continue
             yield from _limited(source, _reader_of(path)(source))
         except OSError as error:
             yield source.problem("the whole file", error.strerror or str(error))
@@ -79,9 +88,14 @@ def _reader_of(path: Path) -> Reader:
         head = file.read(CHUNK_BYTES)
         # A HAR file is often one line; no event's line is looked at beyond this.
         head += b"" if b"\n" in head else file.readline(2**20)
+    if not head.strip():
+        return _refuse("it is empty")
+    for begin, name in _COMPRESSED.items():
+        if head.startswith(begin):
+            return _refuse(f"it is compressed ({name}); unpack it first")
+    if head.startswith(_UTF_16_MARKS):
+        return _refuse("it is UTF-16; save it as UTF-8")
     lines = [line for line in head.split(b"\n") if line.strip()]
-    if not lines:
-        return _read_nothing
     if any(is_event_line(line) for line in lines[:20]) or (
         # Its first line may be longer than is looked at.
         path.suffix in (".jsonl", ".ndjson") and _JSON_OBJECT.match(head)
@@ -91,7 +105,7 @@ def _reader_of(path: Path) -> Reader:
         return read_har
     if _has_log_line(path):
         return read_engineio_log
-    return _read_unknown
+    return _refuse("it is no HAR file, no debug log of engine.io or socket.io, and no JSON Lines of events")
 
 
 def _has_log_line(path: Path) -> bool:
@@ -100,13 +114,13 @@ def _has_log_line(path: Path) -> bool:
         return any(is_log_line(file.readline(CHUNK_BYTES)) for _ in range(_FIRST_LINES))
 
 
-def _read_nothing(source: Source) -> Iterator[Item]:
-    yield source.problem("the whole file", "it is empty")
+def _refuse(reason: str) -> Reader:
+    """A reader for what cannot be read."""
 
+    def refuse(source: Source) -> Iterator[Item]:
+        yield source.problem("the whole file", reason)
 
-def _read_unknown(source: Source) -> Iterator[Item]:
-    reason = "it is no HAR file, no debug log of engine.io or socket.io, and no JSON Lines of events"
-    yield source.problem("the whole file", reason)
+    return refuse
 
 
 def _limited(source: Source, items: Iterable[Item]) -> Iterator[Item]:

@@ -19,10 +19,10 @@ from typing import NamedTuple
 from websockets.frames import Opcode
 
 from reznet_ws.audit.capture import Direction
-from reznet_ws.audit.spool import Kept, Spool
+from reznet_ws.audit.spool import Kept, Spool, book
 from reznet_ws.batcher import MessageBatcher
 from reznet_ws.lab.ablation import Line, closing, frames_of, percentile
-from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS, apportion
+from reznet_ws.ledger import apportion
 from reznet_ws.optimizer import PayloadOptimizer
 from reznet_ws.packets import Message, event_packet, pack
 from reznet_ws.settings import Settings
@@ -145,20 +145,15 @@ class Count:
         for delay_ms in departure.delays_ms:
             self.delays_ms[delay_ms] += 1
         if len(departure.messages) == 1:
-            self._book(departure.messages[0].kept.label, wire_bytes)
+            book(self.by_label, departure.messages[0].kept.label, wire_bytes)
             return
         parts = apportion(wire_bytes, [_weight(item) for item in departure.messages])
         for item, part in zip(departure.messages, parts, strict=True):
-            self._book(item.kept.label, part)
+            book(self.by_label, item.kept.label, part)
 
     def delay_ms(self, percent: float) -> float:
         """The least added delay that `percent` of the messages do not exceed."""
         return percentile(self.delays_ms.elements(), percent)
-
-    def _book(self, label: str, wire_bytes: int) -> None:
-        if label not in self.by_label and len(self.by_label) >= MAX_EVENTS:
-            label = OTHER_EVENTS
-        self.by_label[label] += wire_bytes
 
 
 def _weight(item: Encoded) -> int:

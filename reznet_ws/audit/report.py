@@ -13,7 +13,7 @@ from pathlib import Path
 from reznet_ws.audit.charts import draw_overview
 from reznet_ws.audit.findings import Findings
 from reznet_ws.audit.page import make_page
-from reznet_ws.audit.wording import printable, verdict_lines
+from reznet_ws.audit.wording import printable, verdict_lines, without_folders
 from reznet_ws.lab.picture import render, repack
 
 # Raised when a field is renamed, is gone or has another meaning; not for one more.
@@ -23,8 +23,10 @@ SCHEMA_VERSION = 1
 def write_report(findings: Findings, folder: Path) -> tuple[Path, ...]:
     """Write the files into a folder, which is made if it is not there; the picture only where a browser draws it.
 
+    Captures are named without their folders, which may tell of whose they are.
     Returns what was written. Raises: OSError.
     """
+    findings = without_folders(findings)
     folder.mkdir(parents=True, exist_ok=True)
     page, picture, machines = folder / "report.html", folder / "report.png", folder / "report.json"
     page.write_text(make_page(findings), encoding="utf-8")

@@ -11,8 +11,7 @@ from collections import Counter
 from reznet_ws.audit.alternatives import Deflate, Stream
 from reznet_ws.audit.capture import Direction
 from reznet_ws.audit.findings import SentRow
-from reznet_ws.audit.spool import Spool
-from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
+from reznet_ws.audit.spool import Spool, book
 
 AS_IT_IS = "as it is"
 GRANTED_BY_UVICORN = "permessage-deflate, 12 bits (what uvicorn grants)"
@@ -33,9 +32,7 @@ def compress_sent(spool: Spool) -> tuple[tuple[SentRow, ...], dict[str, Counter[
         for kept in spool.read(Direction.SENT, connection):
             frames = kept.frames
             for label, stream in streams.items():
-                counts = by_event[label]
-                event = kept.label if kept.label in counts or len(counts) < MAX_EVENTS else OTHER_EVENTS
-                counts[event] += sum(stream.carry(data) for _, data in frames)
+                book(by_event[label], kept.label, sum(stream.carry(data) for _, data in frames))
     messages = spool.count_all(Direction.SENT)
     if not messages:
         return (), by_event

@@ -15,18 +15,22 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 
-from reznet_ws.audit.audience import NEAR_MS
-from reznet_ws.audit.capture import Direction
+from reznet_ws.audit.audience import BROADCAST_KINDS, NEAR_MS
+from reznet_ws.audit.capture import Direction, Kind
 from reznet_ws.audit.findings import SharedWindow
 from reznet_ws.audit.replay import Departure, Encoded, encode, pack_together
-from reznet_ws.audit.spool import Kept, Spool
+from reznet_ws.audit.spool import Kept, Spool, label_of
 from reznet_ws.batcher import Batch, MessageBatcher
 from reznet_ws.settings import Settings
 from reznet_ws.window import Figures, Inflater, SharedFrame
 
 # More connections would hold too much of the capture in memory while copies are looked for.
 MAX_CONNECTIONS = 500
+# Acks, pings and the like: the same text to two connections is no broadcast.
+_LABELS_OF_ONE = frozenset(label_of(kind) for kind in Kind if kind not in BROADCAST_KINDS)
 _LOOK_AHEAD = 32
+# What all connections together look ahead, as captured; what is decoded of it takes several times as much.
+_LOOK_AHEAD_BYTES = 16 * 2**20
 
 
 def share_window(
@@ -63,10 +67,9 @@ def share_window(
 
 def broadcasts_of(spool: Spool) -> Iterator[tuple[list[int], Kept, list[int]]]:
     """Who got what, in the order of time; and for whom of them it was the last."""
-    queues = {
-        connection: _Queue(spool.read(Direction.RECEIVED, connection))
-        for connection in spool.connections(Direction.RECEIVED)
-    }
+    connections = spool.connections(Direction.RECEIVED)
+    most_bytes = _LOOK_AHEAD_BYTES // max(1, len(connections))
+    queues = {connection: _Queue(spool.read(Direction.RECEIVED, connection), most_bytes) for connection in connections}
     # Frames -> connections that have them ahead.
     ahead: dict[int, Counter[int]] = {}
     heap: list[tuple[float, int, int]] = []
@@ -115,31 +118,38 @@ def broadcasts_of(spool: Spool) -> Iterator[tuple[list[int], Kept, list[int]]]:
 
 
 class _Queue:
-    """One connection's messages, some of them in advance."""
+    """One connection's messages, some of them in advance: no more than `_LOOK_AHEAD`, and than fit in `most_bytes`."""
 
-    __slots__ = ("_messages", "_now_ms", "taken", "waiting")
+    __slots__ = ("_messages", "_most_bytes", "_now_ms", "_read", "_waiting_bytes", "taken", "waiting")
 
-    def __init__(self, messages: Iterator[Kept]) -> None:
+    def __init__(self, messages: Iterator[Kept], most_bytes: int) -> None:
         self._messages = messages
+        self._most_bytes = most_bytes
         self._now_ms = 0.0
+        self._read = self._waiting_bytes = 0
         self.taken = 0
         self.waiting: deque[tuple[float, int, Kept]] = deque()
 
     def fill(self) -> Iterator[int]:
         """Read ahead; the keys of what was read."""
-        while len(self.waiting) < _LOOK_AHEAD:
+        while not self.waiting or (len(self.waiting) < _LOOK_AHEAD and self._waiting_bytes < self._most_bytes):
             kept = next(self._messages, None)
             if kept is None:
                 return
             self._now_ms = max(self._now_ms, kept.time_ms or 0)
-            key = hash(kept.parts)
+            is_for_one = kept.args is None and kept.label in _LABELS_OF_ONE
+            key = hash((id(self), self._read) if is_for_one else kept.parts)
+            self._read += 1
             self.waiting.append((self._now_ms, key, kept))
+            self._waiting_bytes += kept.payload_bytes
             yield key
 
     def take(self) -> tuple[float, int, Kept]:
         """The next."""
         self.taken += 1
-        return self.waiting.popleft()
+        time_ms, key, kept = self.waiting.popleft()
+        self._waiting_bytes -= kept.payload_bytes
+        return time_ms, key, kept
 
     def before(self, key: int, until_ms: float) -> list[int] | None:
         """The keys of what comes before a message; None where it does not come in time."""

@@ -18,9 +18,16 @@ from reznet_ws.audit.protocol import MAX_FRAME_BYTES, Decoder
 # What is remembered of each takes about 1 KB.
 MAX_CONNECTIONS = 100_000
 CHUNK_BYTES = 2**16
+# In the year 33658. Sums and differences of what is below stay finite.
+MAX_MOMENT_MS = 1e15
 _MAX_URL_CHARACTERS = 2_048
 # A user's name and password before the host. Source: RFC 3986 section 3.2.1.
 _USER_INFO = re.compile(r"^([^/]*//)[^/]*@")
+
+
+def address_of(url: str) -> str:
+    """A URL without query string, fragment, user's name and password; of a bounded length."""
+    return _USER_INFO.sub(r"\1", url.partition("?")[0].partition("#")[0])[:_MAX_URL_CHARACTERS]
 
 
 class TooManyConnections(Exception):
@@ -42,8 +49,11 @@ class Capture:
         return self._connections
 
     def since_first(self, at_ms: float | None) -> float | None:
-        """The moment in ms since the first that was asked for; later files may go back before it."""
-        if at_ms is None:
+        """The moment in ms since the first that was asked for; later files may go back before it.
+
+        None for what is no moment: above `MAX_MOMENT_MS` either way, or not a number.
+        """
+        if at_ms is None or not abs(at_ms) <= MAX_MOMENT_MS:
             return None
         if self._first_ms is None:
             self._first_ms = at_ms
@@ -75,9 +85,8 @@ class Source:
         return number, Decoder(number, engineio, holds_binary=holds_binary)
 
     def opened(self, number: int, url: str, engineio: int | None) -> Opened:
-        """That a connection was opened; its address without what may be secret, and of a bounded length."""
-        address = _USER_INFO.sub(r"\1", url.partition("?")[0].partition("#")[0])
-        return Opened(number, address[:_MAX_URL_CHARACTERS], str(self.path), engineio)
+        """That a connection was opened; its address without what is certainly secret."""
+        return Opened(number, address_of(url), str(self.path), engineio)
 
     def lines(self) -> Iterator[Line]:
         """The file line by line. A byte order mark is left out."""

@@ -20,7 +20,11 @@ from typing import Any, NamedTuple, Self
 
 from websockets.frames import Opcode
 
-from reznet_ws.audit.capture import Direction
+from reznet_ws.audit.capture import Direction, Kind
+from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
+
+# What is longer is shown as nobody's name (`names.py`), and would stand in memory once for each variant.
+MAX_BOOKED_CHARACTERS = 65
 
 
 class Kept(NamedTuple):
@@ -49,6 +53,19 @@ class Kept(NamedTuple):
     def payload_bytes(self) -> int:
         """What the frames hold, as captured."""
         return sum(len(data) for _, data in self.frames)
+
+
+def label_of(kind: Kind) -> str:
+    """The label of what is no event."""
+    return f"({kind})"
+
+
+def book(counts: Counter[str], label: str, amount: int) -> None:
+    """Add to a label's count, or to the others' where there are `MAX_EVENTS` labels already."""
+    label = label[:MAX_BOOKED_CHARACTERS]
+    if label not in counts and len(counts) >= MAX_EVENTS:
+        label = OTHER_EVENTS
+    counts[label] += amount
 
 
 class Spool:

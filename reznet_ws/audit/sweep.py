@@ -16,7 +16,7 @@ from typing import Any
 from reznet_ws.audit.bench import Bench, Measured
 from reznet_ws.audit.findings import Audience, LayerShare, Row, Sweep
 from reznet_ws.audit.replay import Count, format_of
-from reznet_ws.audit.rule import NEAR_CPU, choose
+from reznet_ws.audit.rule import choose, cpu_noise
 from reznet_ws.audit.spool import Kept
 from reznet_ws.lab.ablation import LAYERS, shapley, subsets, switch
 from reznet_ws.lab.memory import deflater_bytes
@@ -93,7 +93,7 @@ def front(rows: Iterable[Row]) -> tuple[Row, ...]:
     """
     kept: list[Row] = []
     for row in sorted(rows, key=lambda row: (row.wire_bytes, len(row.layers), row.shared_cpu_us, row.label)):
-        if not kept or row.shared_cpu_us < kept[-1].shared_cpu_us * (1 - NEAR_CPU):
+        if not kept or row.shared_cpu_us * (1 + cpu_noise(row, kept[-1])) < kept[-1].shared_cpu_us:
             kept.append(row)
     return tuple(kept)
 
@@ -127,6 +127,7 @@ def make_row(
         shared_memory_bytes=memory_bytes / audience.per_message,
         delay_p50_ms=count.delay_ms(50) if has_delays else None,
         delay_p95_ms=count.delay_ms(95) if has_delays else None,
+        cpu_spread=times.cpu_spread,
     )
 
 

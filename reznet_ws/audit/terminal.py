@@ -15,7 +15,6 @@ from reznet_ws.audit.wording import (
     printable,
     say_bytes,
     say_count,
-    say_whether_few,
     share_percent,
     verdict_lines,
 )
@@ -38,7 +37,7 @@ def problems_text(problems: Sequence[ProblemNote]) -> str:
     """What could not be read, with file and position."""
     lines = [f"{note.file}: {note.position}: {note.reason}" for note in printable(tuple(problems[:_SHOWN_PROBLEMS]))]
     if len(problems) > _SHOWN_PROBLEMS:
-        lines.append(f"... and {len(problems) - _SHOWN_PROBLEMS:,} more")
+        lines.append(f"... and {len(problems) - _SHOWN_PROBLEMS:,} more lines like these")
     return "\n".join(["What could not be read:", *lines])
 
 
@@ -58,8 +57,9 @@ def summary_text(audits: Sequence[Audited]) -> str:
         [],
     ]
     settings = []
-    for audited in audits:
-        findings, name = printable(audited.findings), printable(file_name(audited.file))
+    for number, audited in enumerate(audits, 1):
+        findings = printable(audited.findings)
+        name = printable(f"file {number}" if findings.is_anonymous else file_name(audited.file))
         per_10_000 = 10_000 / max(1, findings.totals.messages)
         times = [f"{seconds * per_10_000:.1f}" for seconds in (audited.took_s, findings.cpu_s)]
         rows.append([name, f"{findings.totals.messages:,}", *_summary_bytes(findings), *times])
@@ -91,7 +91,7 @@ def _what_was_read(findings: Findings) -> str:
         text += f" Settings were tried on a sample of {findings.sample.messages:,} messages."
     if audience.source == "capture":
         text += f" A message goes to {audience.per_message:.1f} connections."
-    return f"{text} {say_whether_few(findings)}".rstrip()
+    return text
 
 
 def _choices(findings: Findings) -> str:
@@ -99,9 +99,18 @@ def _choices(findings: Findings) -> str:
     rows = [["settings", "bytes", "of stock", "frames", "CPU us", "KB/connection", "p95 delay ms", "format"], []]
     rows += [_choice(row, stock) for row in findings.whole]
     note = "CPU: for each message and receiver on this machine, one window for all who are sent the same."
-    if findings.shared is not None:
-        note += f"\nOne window for all connections, simulated: {findings.shared.shared_bytes:,} bytes instead of "
-        note += f"{findings.shared.own_bytes:,} as best."
+    verdict = findings.verdict
+    choices = {} if verdict is None else {"best": verdict.best, "stock clients": verdict.stock_clients}
+    simulated = [
+        f"{label} {choice.wire_bytes:,} instead of {choice.row.wire_bytes:,} bytes"
+        for label, choice in choices.items()
+        if choice.wire_bytes != choice.row.wire_bytes
+    ]
+    if simulated:
+        note += f"\nWith one window for all connections, simulated: {'; '.join(simulated)}."
+    elif findings.shared is not None:
+        note += f"\nOne window for all connections, simulated, takes {findings.shared.shared_bytes:,} bytes; best has"
+        note += f" one for each: {findings.shared.own_bytes:,}."
     return f"{align(rows)}\n{note}"
 
 

@@ -20,8 +20,6 @@ _BYTES_PER_GB = 1e9
 _LEAST_CONNECTED_MS = 1000
 # With fewer receivers for each message, one window for all of them is not worth its way out.
 LEAST_AUDIENCE = 1.1
-
-
 # The figures that a sample of short histories may choose too small.
 _WHOLE_WINDOW = {name: getattr(Settings(), name) for name in ("deflate_window_bits", "deflate_mem_level")}
 
@@ -89,7 +87,8 @@ def make_choice(
 ) -> Choice:
     """Settings to paste, what they take, and why. `rows` are of everything: "off", "stock", "best", "stock clients"."""
     wire_bytes = shared.shared_bytes if shared is not None and settings.deflate_shared else row.wire_bytes
-    return Choice(source_of(settings, show), row, wire_bytes, _reasons(settings, row, rows, audience, shared))
+    reasons = _reasons(settings, row, wire_bytes, rows, audience, shared)
+    return Choice(source_of(settings, show), row, wire_bytes, reasons)
 
 
 def save(
@@ -132,29 +131,37 @@ def _share(settings: Settings, audience: Audience) -> Settings:
 
 
 def _reasons(
-    settings: Settings, row: Row, rows: dict[str, Row], audience: Audience, shared: SharedWindow | None
+    settings: Settings,
+    row: Row,
+    wire_bytes: int,
+    rows: dict[str, Row],
+    audience: Audience,
+    shared: SharedWindow | None,
 ) -> tuple[str, ...]:
     off, stock = rows["off"], rows["stock"]
     reasons = [
-        f"It takes {_share_of(row, off)} of what no layer would, and {_share_of(row, stock)} of what a stock server "
-        "(uvicorn's default) takes.",
+        f"It takes {_share_of(wire_bytes, off)} of what no layer would, and {_share_of(wire_bytes, stock)} of what a "
+        "stock server (uvicorn's default) takes.",
         _window_reason(settings, audience, shared),
     ]
     if settings.abbreviate or settings.gzip:
         without = rows["stock clients"].wire_bytes
+        own = ", with a window for each connection" if wire_bytes != row.wire_bytes else ""
         reasons.append(
-            f"Abbreviations and what else needs format 2 take off {1 - row.wire_bytes / without:.1%} behind deflate; "
-            "they reach clients with our helper only."
+            f"Abbreviations and what else needs format 2 take off {_percent(1 - row.wire_bytes / without)} of what is "
+            f"left without them{own}; they reach clients with our helper only."
         )
     if settings.batch:
         reasons.append(
-            f"Batching saves {1 - row.frames / stock.frames:.0%} of the frames for {row.delay_p95_ms or 0:.0f} ms at "
-            "the 95th percentile; it reaches clients with our helper only. Take out of batch_events what must not wait."
+            f"Batching saves {100 * (1 - row.frames / stock.frames):.0f} % of the frames for "
+            f"{row.delay_p95_ms or 0:.0f} ms at the 95th percentile; it reaches clients with our helper only. Take out "
+            "of batch_events what must not wait."
         )
-    if row.format == 1 and row.wire_bytes == rows["best"].wire_bytes:
+    if row.format == 1 and rows["best"].format == 1:
         reasons.append(
-            f"No client has to change: abbreviations and gzip gain less than {NEAR_BYTES:.0%} behind deflate, and "
-            f"batching does not save {LEAST_FRAMES_SAVED:.0%} of the frames within its bounds, or no clock tells."
+            f"No client has to change: abbreviations and gzip gain less than {100 * NEAR_BYTES:.0f} % beside the best "
+            f"of the other layers, and batching does not save {100 * LEAST_FRAMES_SAVED:.0f} % of the frames within "
+            "its bounds, or no clock tells."
         )
     elif row.format == 1:
         reasons.append("No client has to change.")
@@ -163,13 +170,20 @@ def _reasons(
 
 def _window_reason(settings: Settings, audience: Audience, shared: SharedWindow | None) -> str:
     if not settings.deflate:
-        return "permessage-deflate is off: it takes off less than it costs on this traffic."
+        return f"permessage-deflate is off: it takes off less than {100 * NEAR_BYTES:.0f} % of this traffic's bytes."
     if not settings.deflate_takeover:
-        return "Each message is compressed by itself: what came before helps little on this traffic."
+        return (
+            f"Each message is compressed by itself: what came before takes off less than {100 * NEAR_BYTES:.0f} % of "
+            "this traffic's bytes."
+        )
     count = f"a message goes to {audience.per_message:.2f} connections here"
     if shared is not None:
-        figures = f"{shared.shared_bytes:,} bytes with one window for all, {shared.own_bytes:,} with one for each"
-        return f"{figures}; {count}."
+        would = "takes" if settings.deflate_shared else "would take"
+        figures = (
+            f"One window for all {would} {shared.shared_bytes:,} bytes, one for each {shared.own_bytes:,}; {count}"
+        )
+        once = f", so compressing once does the work of {audience.per_message:.2f}" if settings.deflate_shared else ""
+        return f"{figures}{once}."
     if not settings.deflate_shared:
         return f"Each connection keeps a window of its own: {count}."
     if audience.source == "capture":
@@ -185,5 +199,9 @@ def _window_reason(settings: Settings, audience: Audience, shared: SharedWindow 
     return f"One window for all who are sent the same, if any are: {own} their number."
 
 
-def _share_of(row: Row, other: Row) -> str:
-    return f"{row.wire_bytes / other.wire_bytes:.1%}" if other.wire_bytes else "none"
+def _share_of(wire_bytes: int, other: Row) -> str:
+    return _percent(wire_bytes / other.wire_bytes) if other.wire_bytes else "none"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -54,6 +54,15 @@ def file_name(path: str) -> str:
     return PurePath(path).name or path
 
 
+def without_folders(findings: Findings) -> Findings:
+    """The same findings; captures are named by their files' names only."""
+    return dataclasses.replace(
+        findings,
+        connections=tuple(dataclasses.replace(one, file=file_name(one.file)) for one in findings.connections),
+        problems=tuple(dataclasses.replace(one, file=file_name(one.file)) for one in findings.problems),
+    )
+
+
 def printable(record: Record) -> Record:
     """The same record; characters that would steer a terminal or turn a line round are replaced in all its texts."""
     return _clean(record)  # type: ignore[no-any-return]
@@ -110,7 +119,7 @@ def verdict_lines(findings: Findings) -> tuple[str, ...]:
     if verdict is None:
         return ("There is no verdict: the server sent no message over WebSocket in this capture.",)
     return (
-        f"Set {verdict.best.source}{_who(findings)}.",
+        f"Set {verdict.best.source}{_who(findings)}. {say_whether_few(findings)}".strip(),
         f"{say_saving(verdict.saving)} {say_per_day(verdict.saving)}",
         f"{_stock_clients(findings)} {_other_servers(findings)}".strip(),
     )

@@ -102,6 +102,25 @@ def test_a_folder_that_is_a_file_is_said_before_the_long_part(
     assert "reading" not in printed.err
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="takes a folder that nobody can write to")
+def test_a_folder_that_cannot_be_written_to_is_said_before_the_long_part(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(capture), "--out", "/proc/self"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("reznet_ws: ")
+    assert "reading" not in printed.err
+
+
+@pytest.mark.usefixtures("no_browser")
+def test_an_earlier_report_is_written_over_and_what_else_is_there_stays(capture: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("an earlier one")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["audit", str(capture), "--out", str(tmp_path)]) == 0
+    assert "<title>Socket.IO traffic audit" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "report.html", "report.json"]
+
+
 def test_without_the_lab_it_says_what_to_install(
     capture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from reznet_ws.audit.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.examine import examine
 from reznet_ws.audit.findings import Findings
+from reznet_ws.audit.spool import MAX_BOOKED_CHARACTERS, book
 from reznet_ws.lab.ablation import record
 from reznet_ws.settings import Settings
 
@@ -231,6 +233,27 @@ def test_what_our_json_cannot_carry_is_replayed_as_it_came(args: Sequence[Any]) 
     assert findings.whole[0].wire_bytes == 3 * (len('42["x",1]') + 2)
 
 
+def test_events_of_any_length_are_counted_and_not_kept() -> None:
+    names = [f"{at:03}" + "n" * 50_000 for at in range(40)]
+    findings = examine([event(0, name, 1) for name in names] + [event(0, name, 1, direction=_SENT) for name in names])
+    assert [(cost.event, cost.messages) for cost in findings.events] == [("*", 40), ("*", 40)]
+    assert {(count.event, count.messages) for count in findings.connections[0].events} == {("*", 40)}
+    off = next(row for row in findings.whole if row.label == "off")
+    assert findings.events[0].off_bytes in (off.wire_bytes, findings.sent[0].wire_bytes)
+    counts: Counter[str] = Counter()
+    book(counts, names[0], 1)
+    assert len(next(iter(counts))) == MAX_BOOKED_CHARACTERS
+
+
+def test_what_is_recommended_is_what_the_reasons_are_about() -> None:
+    verdict = examine(chat(60, connections=5)).verdict
+    assert verdict is not None
+    for choice in (verdict.best, verdict.stock_clients):
+        percent = f"{100 * choice.wire_bytes / verdict.saving.stock_bytes:.1f} % of what a stock server"
+        assert percent in choice.reasons[0]
+        assert f"One window for all takes {choice.wire_bytes:,} bytes" in choice.reasons[1]
+
+
 def test_lone_surrogates_are_counted() -> None:
     findings = examine([event(0, "x", {"content": "\ud800"}), event(0, "\udfff", 1)] * 3)
     assert findings.totals.replayed_messages == 6
@@ -266,7 +289,7 @@ def test_progress_is_told_and_never_more_than_there_is() -> None:
     assert {"read", "settings", "replay", "floor"} <= set(told)
     for steps in told.values():
         assert [done for done, _ in steps] == sorted(done for done, _ in steps)
-    for stage in ("replay", "floor"):
+    for stage in ("replay", "other servers", "floor"):
         assert told[stage][-1][0] == told[stage][-1][1]
 
 

@@ -353,9 +353,20 @@ def test_values_that_no_har_has_end_nothing_but_themselves(tmp_path: Path, value
     assert [record.kind for record in records(items)] == [Kind.PING]
 
 
-def test_a_number_of_more_digits_than_python_converts_is_told(tmp_path: Path) -> None:
-    content = text_of(socket([message("2")]), {"HERE": 1}).replace('"HERE": 1', f'"HERE": {"9" * 10_000}')
-    assert "not JSON from here on" in problems(read(tmp_path, content))[0][1]
+@pytest.mark.parametrize("number", ["9" * 10_000, "1e400", "9" * 20])
+def test_a_number_that_no_har_has_is_told_and_ends_nothing_but_the_file(tmp_path: Path, number: str) -> None:
+    # Where Python refuses to convert one, ijson's C code ended the process.
+    messages = [message("2"), {**message("2"), "time": "HERE"}, message("2")]
+    content = text_of(socket(messages)).replace('"HERE"', number)
+    items = read(tmp_path, content)
+    assert len(records(items)) == 1
+    assert "not JSON from here on" in problems(items)[0][1]
+
+
+def test_what_is_no_moment_is_no_time(tmp_path: Path) -> None:
+    messages = [{**message("2"), "time": time} for time in (1e299, -1e299, 1e18, BASE_S)]
+    items = read(tmp_path, text_of(socket(messages)))
+    assert [record.time_ms for record in records(items)] == [None, None, None, 0.0]
 
 
 @given(st.binary(max_size=200), st.integers(0, 2_000), st.integers(0, 40))

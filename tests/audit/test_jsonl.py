@@ -70,10 +70,12 @@ BROKEN: dict[str, str | bytes | dict[str, Any]] = {
     '"namespace" must be': event(namespace="/a,b"),
     '"ts_ms" must': event(ts_ms="1"),
     '"ts_ms" must be': event(ts_ms=True),
+    '"ts_ms" must be a number': '{"event":"a","dir":"in","ts_ms":1' + "0" * 400 + "}",
+    '"ts_ms" must be a number of': event(ts_ms=-1e16),
     "no NaN": '{"event":"a","dir":"in","data":NaN}',
     "no Infinity": '{"event":"a","dir":"in","ts_ms":Infinity}',
     "Out of range": '{"event":"a","dir":"in","data":1e999}',
-    "digits": '{"event":"a","dir":"in","data":' + "9" * 5000 + "}",
+    "a number in it has more digits than are read": '{"event":"a","dir":"in","data":' + "9" * 5000 + "}",
     "nested": '{"event":"a","dir":"in","data":' + "[" * 100_000 + "]" * 100_000 + "}",
 }
 

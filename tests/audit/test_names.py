@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 import uuid
 from typing import Any
 
@@ -135,9 +136,55 @@ def test_many_events_that_came_once_each_are_contents() -> None:
     assert names.event("tick") == "tick"
 
 
-def test_addresses_lose_their_ids() -> None:
-    assert Names().address("wss://a.example/ws/12345/chat") == "wss://a.example/ws/*/chat"
-    assert Names().address("") == ""
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "/socket.io/",
+        "wss://a.example/socket.io/",
+        "ws://127.0.0.1:8000/ws2/chat",
+        "wss://[::1]:8000/v1/chatRooms/live-updates",
+        "https://tenant-a.example/API/",
+    ],
+)
+def test_an_address_shows_its_host_and_plain_words(address: str) -> None:
+    assert Names().address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("wss://a.example/ws/12345/chat", "wss://a.example/ws/*/chat"),
+        ("wss://a.example/ws/7/chat", "wss://a.example/ws/*/chat"),
+        ("wss://a.example/QwErTyUiOpAsDfGh/ws", "wss://a.example/*/ws"),
+        ("wss://a.example/XKCDRWQPLMNBVTYUIOP/ws", "wss://a.example/*/ws"),
+        ("wss://a.example/correct-horse-battery-staple/", "wss://a.example/*/"),
+        ("wss://a.example/eyJhbGciOiJIUzI.eyJzdWIiOiJhbGlj.c2lnbmF0dXJl/", "wss://a.example/*/"),
+        ("wss://a.example/chat;jsessionid=abc/", "wss://a.example/*/"),
+        ("wss://a.example/ws%3Ftoken%3Dabc", "wss://a.example/*"),
+        ("wss://a.example/alice%40example.com", "wss://a.example/*"),
+        ("wss://proxy.example/a1b2c3d4e5/https://b.example/", "wss://proxy.example/*/*//b.example/"),
+        ("wss://alice:secret@a.example/ws", "wss://a.example/ws"),
+        ("wss://a.example/ws?token=abc#part", "wss://a.example/ws"),
+        ("secret words", "*"),
+    ],
+)
+def test_what_could_be_a_token_in_an_address_is_hidden(address: str, shown: str) -> None:
+    assert Names().address(address) == shown
+
+
+def test_of_names_that_are_none_no_more_is_kept_than_tells_so() -> None:
+    names = Names()
+    tracemalloc.start()
+    try:
+        for at in range(30):
+            key = f"{at:03}" + "k" * 100_000
+            names.learn(key, [{key: {f"{at} {inner} {key}": 1 for inner in range(10)}}])
+            del key
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
+    assert names.key("000" + "k" * 100_000) == names.event("000" + "k" * 100_000) == HIDDEN
 
 
 def test_with_a_salt_everything_is_a_hash_of_that_run() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,13 @@ def har(*frames: str, at_s: float = 5) -> str:
     messages: list[Any] = [{"type": "receive", "time": at_s, "opcode": 1, "data": frame} for frame in frames]
     entry = {"_webSocketMessages": messages, "request": {"url": "ws://x/socket.io/?EIO=4&transport=websocket"}}
     return json.dumps({"log": {"entries": [entry]}})
+
+
+def compressed_zip(text: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a", text)
+    return file.getvalue()
 
 
 JSONL = '{"event":"a","data":1,"ts_ms":7000,"dir":"in"}\n'
@@ -88,6 +98,10 @@ def test_the_same_file_twice_counts_twice(tmp_path: Path) -> None:
         (b"hello\n", "it is no HAR file, no debug log"),
         (b"[1,2]", "it is no HAR file, no debug log"),
         (b'{"a":1}', "it is no HAR file"),
+        (gzip.compress(JSONL.encode(), mtime=0), "it is compressed (gzip); unpack it first"),
+        (compressed_zip(JSONL), "it is compressed (zip)"),
+        (("\ufeff" + JSONL).encode("utf-16-le"), "it is UTF-16; save it as UTF-8"),
+        (("\ufeff" + har("2")).encode("utf-16-be"), "it is UTF-16"),
     ],
 )
 def test_a_file_of_something_else_says_so(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -97,6 +111,13 @@ def test_a_file_of_something_else_says_so(tmp_path: Path, content: bytes, reason
     assert isinstance(problem, Problem)
     assert (problem.file, problem.position) == (str(path), "the whole file")
     assert problem.reason.startswith(reason)
+
+
+def test_a_pipe_says_so_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert [problem.reason for problem in problems(list(read([tmp_path / "pipe"])))] == [
+        "it is no regular file; write what it gives to one"
+    ]
 
 
 def test_what_is_no_file_says_so_and_the_others_count(tmp_path: Path) -> None:

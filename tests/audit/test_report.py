@@ -89,6 +89,15 @@ def test_all_three_files_are_written(audited: Findings, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_browser")
+def test_captures_are_named_without_their_folders(audited: Findings, capture: Path, tmp_path: Path) -> None:
+    assert audited.problems[0].file == str(capture)
+    for path in write_report(audited, tmp_path):
+        text = path.read_text(encoding="utf-8")
+        assert capture.name in text
+        assert capture.parent.name not in text
+
+
+@pytest.mark.usefixtures("no_browser")
 def test_without_a_browser_there_is_no_picture_and_no_old_one(hostile: Findings, tmp_path: Path) -> None:
     (tmp_path / "report.png").write_bytes(b"an earlier one")
     written = write_report(hostile, tmp_path)

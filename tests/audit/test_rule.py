@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -56,6 +57,20 @@ def test_noise_in_the_cpu_time_does_not_change_the_choice() -> None:
     for first, second in ((20.0, 21.5), (21.5, 20.0)):
         rows = [row("default", shared_cpu_us=first), row("other", shared_cpu_us=second, changes={"x": 1})]
         assert choose(rows).label == "default"
+
+
+@pytest.mark.parametrize(("spread", "chosen"), [(0.05, "quick"), (0.5, "default")])
+@pytest.mark.parametrize("noisy", ["quick", "default"])
+def test_a_difference_within_what_the_rounds_of_either_differ_by_is_none(
+    spread: float, chosen: str, noisy: str
+) -> None:
+    quick = row("quick", shared_cpu_us=20, changes={"x": 1}, cpu_spread=spread if noisy == "quick" else 0)
+    default = row("default", shared_cpu_us=28, cpu_spread=spread if noisy == "default" else 0)
+    assert choose([quick, default]).label == chosen
+    fewest = dataclasses.replace(default, wire_bytes=990)
+    assert [kept.label for kept in front([quick, fewest])] == (
+        ["default", "quick"] if chosen == "quick" else ["default"]
+    )
 
 
 @pytest.mark.parametrize("layer", ["gzip", "abbreviate"])

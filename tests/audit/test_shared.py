@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -165,6 +166,12 @@ def test_what_came_in_another_order_is_not_taken_for_one_broadcast() -> None:
     assert sorted(receiver for receivers, _ in got for receiver in receivers) == [0, 0, 1, 1]
 
 
+def test_pings_at_one_time_are_each_connections_own() -> None:
+    ping, event = Kept(0.0, "(ping)", ("2",)), Kept(1.0, "(plain)", ("news",))
+    with spool_of({number: [ping, event] for number in range(3)}) as spool:
+        assert sorted(receivers for receivers, _, _ in broadcasts_of(spool)) == [[0], [0, 1, 2], [1], [2]]
+
+
 def test_the_same_text_much_later_is_another_broadcast() -> None:
     with spool_of({0: [kept("x", 1, 0.0)], 1: [kept("x", 1, 1500.0)]}) as spool:
         assert [receivers for receivers, _, _ in broadcasts_of(spool)] == [[0], [1]]
@@ -189,6 +196,22 @@ def test_batches_are_shared_too() -> None:
     assert found.deliveries == 120
     assert own.frames < 60
     assert abs(found.shared_bytes - own.wire_bytes) <= 0.05 * own.wire_bytes
+
+
+def test_long_messages_are_not_all_held_while_copies_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "_LOOK_AHEAD_BYTES", 400_000)
+    captured = {
+        number: [kept("x", f"{number} {at} {'y' * 100_000}", 10.0 * at) for at in range(30)] for number in (0, 1)
+    }
+    with spool_of(captured) as spool:
+        captured.clear()
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in broadcasts_of(spool)) == 60
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak_bytes < 3_000_000, "each message is there twice, as captured and decoded"
 
 
 def test_too_many_connections_are_not_simulated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,27 @@ def test_without_a_verdict_there_are_no_tables(nothing_from_the_server: Findings
 def test_problems_have_file_and_position_and_are_not_endless() -> None:
     text = problems_text([ProblemNote("a.har", f"line {number}", "it is cut off") for number in range(50)])
     assert "a.har: line 3: it is cut off" in text
-    assert text.endswith("... and 30 more")
+    assert text.endswith("... and 30 more lines like these")
+
+
+def test_what_is_recommended_with_one_window_for_all_is_told_of_each_choice(audited: Findings) -> None:
+    assert audited.verdict is not None
+    best, stock_clients = audited.verdict.best, audited.verdict.stock_clients
+    shared = dataclasses.replace(
+        audited.verdict,
+        best=dataclasses.replace(best, wire_bytes=123_456),
+        stock_clients=dataclasses.replace(stock_clients, wire_bytes=234_567),
+    )
+    text = audit_text(dataclasses.replace(audited, verdict=shared))
+    assert f"best 123,456 instead of {best.row.wire_bytes:,} bytes" in text
+    assert f"stock clients 234,567 instead of {stock_clients.row.wire_bytes:,} bytes" in text
+    assert "simulated" not in audit_text(audited)
+
+
+def test_an_anonymous_summary_names_no_file(audited: Findings) -> None:
+    text = summary_text([Audited("folder/chat.jsonl", dataclasses.replace(audited, is_anonymous=True), 0.5)])
+    assert "chat.jsonl" not in text
+    assert text.count("file 1") == 2
 
 
 def test_the_summary_has_a_row_for_each_file(audited: Findings, nothing_from_the_server: Findings) -> None:

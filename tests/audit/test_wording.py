@@ -97,3 +97,4 @@ def test_a_short_capture_is_said_to_be_one(audited: Findings) -> None:
     assert say_whether_few(audited) == ""
     few = dataclasses.replace(audited, totals=dataclasses.replace(audited.totals, replayed_messages=7))
     assert "little to go by" in say_whether_few(few)
+    assert verdict_lines(few)[0].endswith(say_whether_few(few))
