@@ -32,7 +32,7 @@ from reznet_ws.packets import Message, Packet, envelope_bytes, event_packet, pac
 from reznet_ws.settings import Settings
 from reznet_ws.transport import Line
 from reznet_ws.wire import WebSocketProtocol
-from reznet_ws.writer import Tallied, TalliedBytes, TalliedText, Writer
+from reznet_ws.writer import ClearBytes, ClearText, Tallied, TalliedBytes, TalliedText, Writer
 
 logger = logging.getLogger("reznet_ws")
 
@@ -82,6 +82,17 @@ class SharedPacket(eio_packet.Packet):  # type: ignore[misc]
         return self._base64
 
 
+class ClearPacket(eio_packet.Packet):  # type: ignore[misc]
+    """An Engine.IO packet that is never compressed."""
+
+    def encode(self, b64: bool = False) -> str | bytes:
+        """What goes into a WebSocket frame, or with `b64` into a long-polling response."""
+        encoded: str | bytes = super().encode(b64)
+        if b64:
+            return encoded
+        return ClearText(encoded) if isinstance(encoded, str) else ClearBytes(encoded)
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message in both formats; the short one only where somebody takes it."""
@@ -121,6 +132,7 @@ class Delivery:
         self._batcher: MessageBatcher[str, Outgoing] = MessageBatcher(settings)
         self._optimizer = PayloadOptimizer(settings)
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._log_thread: ThreadPoolExecutor | None = None
         self._on_slow = on_slow
         self.slow_readers = SlowReaders()
@@ -227,8 +239,10 @@ class Delivery:
 
     def _set_timer(self) -> None:
         closes_ms = self._batcher.closes_ms
-        if self._timer is None and closes_ms is not None:
-            self._timer = asyncio.get_running_loop().call_at(closes_ms / 1000, self._window_closed)
+        # A loop that ended took its timers along.
+        if closes_ms is not None and (self._timer is None or self._loop.is_closed()):
+            self._loop = asyncio.get_running_loop()
+            self._timer = self._loop.call_at(closes_ms / 1000, self._window_closed)
 
     def _window_closed(self) -> None:
         self._timer = None

@@ -25,7 +25,7 @@ from engineio import packet as eio_packet
 from socketio import packet as sio_packet
 from uvicorn.protocols.utils import ClientDisconnected
 
-from reznet_ws.delivery import Audience, Delivery, polled_parts
+from reznet_ws.delivery import Audience, ClearPacket, Delivery, polled_parts
 from reznet_ws.grants import GRANT_EVENT, Grant, grant
 from reznet_ws.inbound import (
     INVALID_DATA,
@@ -50,6 +50,9 @@ from reznet_ws.wire import SCOPE_KEY, WebSocketProtocol, find_connection, find_c
 _optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextvars.ContextVar(
     "optimize_and_batch", default=(True, None)
 )
+
+# Whether what runs handles an event that is never compressed.
+_is_secret: contextvars.ContextVar[bool] = contextvars.ContextVar("is_secret", default=False)
 
 _UPGRADE = str(eio_packet.UPGRADE)
 
@@ -263,7 +266,11 @@ class ConnectionManager:
 
     async def _handle_checked_event(self, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
         check_event(data)
-        await self._handle_event(eio_sid, namespace, ack_id, data)
+        token = _is_secret.set(data[0] in self.settings.never_compress)
+        try:
+            await self._handle_event(eio_sid, namespace, ack_id, data)
+        finally:
+            _is_secret.reset(token)
 
     async def _handle_checked_ack(self, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
         check_ack(ack_id, data)
@@ -278,6 +285,11 @@ class ConnectionManager:
 
     async def _send_packet_in_order(self, eio_sid: str, packet: Any) -> None:
         self._delivery.flush([eio_sid])
+        if _is_secret.get() and packet.packet_type in (sio_packet.ACK, sio_packet.BINARY_ACK):
+            encoded = packet.encode()
+            for part in encoded if isinstance(encoded, list) else [encoded]:
+                await self.sio.eio.send_packet(eio_sid, ClearPacket(eio_packet.MESSAGE, part))
+            return
         await self._send_packet(eio_sid, packet)
         if packet.packet_type != sio_packet.CONNECT:
             return

@@ -53,7 +53,8 @@ class Settings:
 
     # Layer 5: who is sent the same shares one compressor, instead of one for each connection.
     deflate_shared: bool = _switch(True, "one window for all who are sent the same")
-    # Tokens and other secrets: compressed together with text that somebody else can choose, their size would tell.
+    # Tokens and other secrets: compressed together with text that somebody else can choose, their size would tell. The
+    # answers to a client's events of these names neither.
     never_compress: frozenset[str] = _names(frozenset(), "events that are never compressed")
 
     # Layer 3. gzip in front of permessage-deflate costs bytes: deflate cannot find what repeats between messages.

@@ -50,6 +50,14 @@ class TalliedBytes(bytes):
 Tallied = TalliedText | TalliedBytes
 
 
+class ClearText(str):
+    """Text that is never compressed."""
+
+
+class ClearBytes(bytes):
+    """Bytes that are never compressed."""
+
+
 class Writer:
     """Holds the settings' holder and the ledger that all lines of a server share."""
 
@@ -167,9 +175,9 @@ class Writer:
 
 
 def _frame_of(data: str | bytes) -> SharedFrame:
-    if isinstance(data, str):
-        return SharedFrame(Opcode.TEXT, data.encode())
-    return SharedFrame(Opcode.BINARY, data)
+    frame = SharedFrame(Opcode.TEXT, data.encode()) if isinstance(data, str) else SharedFrame(Opcode.BINARY, data)
+    frame.must_stay_clear = isinstance(data, (ClearText, ClearBytes))
+    return frame
 
 
 def _compress_alone(frame: SharedFrame, deflate: AdjustableDeflate) -> bytes:

@@ -152,6 +152,46 @@ async def test_a_line_that_rests_writes_all_before_it_closes_and_nothing_after_i
     assert second.writes == []
 
 
+async def test_one_transport_that_fails_is_cut_and_no_other_line_notices() -> None:
+    class Failing(Socket):
+        is_aborted = False
+
+        def write(self, data: bytes) -> None:
+            raise RuntimeError("broken")
+
+        def abort(self) -> None:
+            self.is_aborted = True
+
+    failing, (line, socket) = Failing(), new_line()
+    cork = Cork(Ledger(), lambda: 5.0)
+    for data in (b"one", b"two"):
+        cork.put([Line(failing, Ledger()), line], data)  # type: ignore[arg-type]
+        cork.flush()
+    cork.close()
+    assert failing.is_aborted
+    assert socket.writes == [b"one", b"two"]
+
+
+def test_a_loop_that_ended_before_what_waited_could_leave_holds_up_no_later_one() -> None:
+    line, socket = new_line()
+    cork = Cork(Ledger(), lambda: 5.0)
+
+    async def cut_short() -> None:
+        now_ms = asyncio.get_running_loop().time() * 1000
+        cork._pacer.wrote(now_ms, now_ms + 1000)  # a busy server
+        cork.put([line], b"one ")
+
+    async def later() -> None:
+        cork.put([line], b"two")
+        async with asyncio.timeout(5):
+            while not socket.writes:  # noqa: ASYNC110 (what waits is a timer's)
+                await asyncio.sleep(0.001)
+
+    asyncio.run(cut_short())
+    asyncio.run(later())
+    assert socket.writes == [b"one two"]
+
+
 def test_everything_else_is_the_transports_own() -> None:
     assert new_line()[0].get_write_buffer_size() == 7
     counter = CountingTransport(Socket())  # type: ignore[arg-type]
