@@ -199,7 +199,7 @@ class SharedFrame:
         anyway. With as many as may be, they are sent frames compressed from nothing, until what these have cost comes
         to as much as a new beginning costs those at the window that has least to lose. Each window costs a compression
         of each message, and once that has come to as much as a new beginning for the two smallest, they become one.
-        So nothing costs more than twice the best that could be known, and the window that most are at goes on.
+        So waiting never costs more than the new beginning it puts off, and the window that most are at goes on.
         """
         costs = {window: window.worth_bytes * len(members) for window, members in groups.items()}
         least, *others = sorted(groups, key=costs.__getitem__)

@@ -39,7 +39,7 @@ class RealSite:
         self.manager = attach(self.sio, self.settings.replace(deflate=False))
         self.received: list[tuple[str, tuple[Any, ...]]] = []
         self.rows: dict[str, Row] = {}
-        self._is_granted, self._has_news = asyncio.Event(), asyncio.Event()
+        self._granted, self._has_news = asyncio.Semaphore(0), asyncio.Event()
 
     @property
     def counted(self) -> dict[str, int]:
@@ -56,7 +56,7 @@ class RealSite:
 
         async def arrive(event: str, *args: Any) -> None:
             if event == GRANT_EVENT:
-                self._is_granted.set()
+                self._granted.release()
             else:
                 self.received.append((event, args))
                 self._has_news.set()
@@ -71,7 +71,8 @@ class RealSite:
             wait_timeout=TIMEOUT_S,
         )
         if self.wire_format == 2:
-            await self._is_granted.wait()
+            for _ in self.namespaces:
+                await self._granted.acquire()
 
     async def emit(self, bursts: Sequence[Sequence[Emitted]]) -> None:
         """In the server's loop."""
