@@ -140,6 +140,17 @@ test("a disconnect by the server forgets the grant, on the same connection too",
   assert.deepEqual(client.heard[2][1], FULL);
 });
 
+test("what comes before a namespace joined again is confirmed is decoded, what comes after it only once granted", () => {
+  const client = new Client();
+  client.packet(DISCONNECT);
+  client.event("early", SHORT);
+  assert.deepEqual(client.heard, []);
+  client.connect("sid-2");
+  client.event("late", SHORT);
+  assert.deepEqual(client.heard[0], ["early", FULL]);
+  assert.equal(client.heard[1][1], SHORT);
+});
+
 test("a new connection forgets the grant, before it is confirmed too", () => {
   const client = new Client({ connected: false });
   client.newEngine();
