@@ -9,6 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# Made once: making them takes as long as a small message.
+_STYLE: dict[bool, Any] = {
+    utf8: {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": not utf8} for utf8 in (False, True)
+}
+_ENCODE = {utf8: json.JSONEncoder(**style).encode for utf8, style in _STYLE.items()}
+
 
 def dumps(value: Any, *, utf8: bool) -> str:
     r"""JSON text without spaces; with `utf8`, characters beyond ASCII stand for themselves.
@@ -32,13 +38,6 @@ def split_attachments(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
     if utf8 and not _has_utf8(text):
         return _ENCODE[False](value), []
     return text, []
-
-
-# Made once: making them takes as long as a small message.
-_STYLE: dict[bool, Any] = {
-    utf8: {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": not utf8} for utf8 in (False, True)
-}
-_ENCODE = {utf8: json.JSONEncoder(**style).encode for utf8, style in _STYLE.items()}
 
 
 def _place(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:

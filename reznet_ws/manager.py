@@ -419,7 +419,7 @@ class ConnectionManager:
         if skip or not (room is None or isinstance(room, str)):
             return self._find_audience(namespace, room, skip)
         members = len(manager.rooms.get(namespace, {}).get(room, ()))
-        # Any change of who is where makes it empty, see `_hook`; the count is for applications that change
+        # Any change of who is where empties `_audiences`, see `_watch`; the count is for applications that change
         # python-socketio's `rooms` by themselves.
         known = self._audiences.get((namespace, room))
         if known is not None and known[0] == members:

@@ -33,7 +33,8 @@ GROUP_COST_BYTES = 20
 # Into how many windows the receivers of one message may be divided: two, and one more for each so many. Each costs a
 # compression of every message, the time of two to eight writes, so at most an eighth of all. On real traffic, 1 % of
 # the receivers replaced every second, 100 of them take 0.74 of uvicorn's bytes at 2 windows, 0.73 at 3 and 0.71 at 6;
-# 1,000 of them, sent 5 messages a second, 0.79 at 3, 0.75 at 6 and 0.73 at 12 (`python -m benchmarks bytes`).
+# 1,000 of them, sent 5 messages a second, 0.79 at 3, 0.75 at 6 and 0.73 at 12 (`python -m benchmarks bytes` with
+# --clients and --rate, and this figure changed).
 MOST_GROUPS = 12
 RECEIVERS_PER_GROUP = 64
 # Whoever shares a window and was sent as much by itself, uncompressed, gets one of its own; who shares none, sooner.
