@@ -23,7 +23,7 @@ from benchmarks.client import Client
 from benchmarks.processor import resident_bytes
 from benchmarks.report import table
 from reznet_ws import Settings, attach
-from reznet_ws.server import listen, uvicorn_config
+from reznet_ws.adapters.serving import listen, uvicorn_config
 
 _READ_BYTES = 65_536
 _FILLER_BYTES = 500

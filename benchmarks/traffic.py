@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reznet_ws.workload import generate
+from reznet_ws.demo.workload import generate
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 PER_BATCH = 5

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.traffic import Emission
-from reznet_ws.lab.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
+from reznet_ws.deflate.window import Figures
+from reznet_ws.lab.explain.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
 from reznet_ws.settings import Settings
-from reznet_ws.window import Figures
 
 _STOCK = Settings.stock()
 _RECOMMENDED = Settings.recommended()

@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reznet_ws.batcher import MessageBatcher
-    from reznet_ws.fields import FIELD_MAP, DecodeError, PayloadError
-    from reznet_ws.manager import ConnectionManager, attach
-    from reznet_ws.optimizer import PayloadOptimizer, decode_payload
+    from reznet_ws.adapters.socketio import ConnectionManager, attach
+    from reznet_ws.message.batch import MessageBatcher
+    from reznet_ws.message.fields import FIELD_MAP, DecodeError, PayloadError
+    from reznet_ws.message.payload import PayloadOptimizer, decode_payload
     from reznet_ws.settings import Settings, SettingsError
 
 __all__ = [
@@ -27,16 +27,16 @@ __all__ = [
 
 # Imported when first used, so that the pure modules can be had without socketio.
 _HOMES = {
-    "FIELD_MAP": "fields",
-    "ConnectionManager": "manager",
-    "DecodeError": "fields",
-    "MessageBatcher": "batcher",
-    "PayloadError": "fields",
-    "PayloadOptimizer": "optimizer",
+    "FIELD_MAP": "message.fields",
+    "ConnectionManager": "adapters.socketio",
+    "DecodeError": "message.fields",
+    "MessageBatcher": "message.batch",
+    "PayloadError": "message.fields",
+    "PayloadOptimizer": "message.payload",
     "Settings": "settings",
     "SettingsError": "settings",
-    "attach": "manager",
-    "decode_payload": "optimizer",
+    "attach": "adapters.socketio",
+    "decode_payload": "message.payload",
 }
 
 

@@ -21,10 +21,10 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from reznet_ws.chat import Application
-from reznet_ws.server import listen, uvicorn_config
+from reznet_ws.adapters.serving import listen, uvicorn_config
+from reznet_ws.demo.chat import Application
+from reznet_ws.demo.workload import MIXES
 from reznet_ws.settings import Settings, SettingsError
-from reznet_ws.workload import MIXES
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -177,7 +177,7 @@ def _add_audit(commands: Any) -> None:
 
 def _audit(args: argparse.Namespace) -> int:
     with _extra_lab():
-        from reznet_ws.audit.command import report_on, summarise
+        from reznet_ws.audit.show.command import report_on, summarise
 
     if args.summary and args.out is not None:
         raise ValueError("--summary writes no report; leave out --out")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reznet_ws.ledger import Ledger, Row
-from reznet_ws.optimizer import Payload
+from reznet_ws.message.payload import Payload
 
 
 class Stats:

@@ -13,10 +13,11 @@ from typing import Any
 
 import socketio
 
-from reznet_ws import attach, client
-from reznet_ws.grants import GRANT_EVENT
+from reznet_ws import attach
+from reznet_ws.adapters.serving import ServerThread
+from reznet_ws.client import decoder as client
 from reznet_ws.ledger import Row
-from reznet_ws.server import ServerThread
+from reznet_ws.message.formats import GRANT_EVENT
 from reznet_ws.settings import Settings
 
 TIMEOUT_S = 30.0

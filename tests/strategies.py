@@ -16,7 +16,7 @@ import hypothesis
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
-from reznet_ws.fields import FIELD_MAP
+from reznet_ws.message.fields import FIELD_MAP
 from reznet_ws.settings import Settings
 
 # Time per example says nothing on a busy machine.

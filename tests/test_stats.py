@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seed import STATS_FIELDS
 
 from reznet_ws.ledger import Ledger, Row, Share, Tally
-from reznet_ws.optimizer import Payload, PayloadOptimizer
+from reznet_ws.message.payload import Payload, PayloadOptimizer
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Stats
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 from websockets.frames import Opcode
 
 from benchmarks.servers.conductor import Conductor, announce, read_lists
-from reznet_ws.window import build_frame
+from reznet_ws.deflate.window import build_frame
 
 # Source: RFC 6455 section 1.3.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reznet_ws.draw.tables import align
 from reznet_ws.lab.load import BASELINE, Load, Run, compare, spread, verdict, worst
-from reznet_ws.lab.tables import align
 
 _COLUMNS = {
     "bytes a delivery": lambda run: run.bytes_per_delivery,

@@ -20,8 +20,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
-from reznet_ws.chat import Application
-from reznet_ws.server import ServerThread
+from reznet_ws.adapters.serving import ServerThread
+from reznet_ws.demo.chat import Application
 from reznet_ws.settings import Settings
 
 ROOT = Path(__file__).parents[2]

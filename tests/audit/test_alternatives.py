@@ -20,14 +20,14 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.uri import parse_uri
 
 import reznet_ws
-from reznet_ws.audit.alternatives import OPTIONS, Deflate, Stream, compare
-from reznet_ws.audit.capture import Direction
-from reznet_ws.audit.findings import Alternative
-from reznet_ws.audit.sent import compress_sent
-from reznet_ws.audit.spool import Kept, Spool
-from reznet_ws.lab.ablation import record
-from reznet_ws.lab.course import Listener, StockServer, events_of
-from reznet_ws.lab.frames import split_frames
+from reznet_ws.audit.examine.alternatives import OPTIONS, Deflate, Stream, compare
+from reznet_ws.audit.examine.findings import Alternative
+from reznet_ws.audit.examine.sent import compress_sent
+from reznet_ws.audit.read.capture import Direction
+from reznet_ws.audit.read.spool import Kept, Spool
+from reznet_ws.lab.explain.course import Listener, StockServer, events_of
+from reznet_ws.replay.ablation import record
+from reznet_ws.replay.frames import split_frames
 
 _COUNT = 120
 
@@ -138,7 +138,7 @@ def test_aiohttp_is_computed_as_it_is() -> None:
         assert of(compare(spool), "aiohttp").wire_bytes == witness.wire_bytes
 
 
-_JS = Path(reznet_ws.__file__).parent / "js"
+_JS = Path(reznet_ws.__file__).parent / "client" / "js"
 _WS_SERVER = """
 const { WebSocketServer } = require("ws");
 const [options, texts] = JSON.parse(require("fs").readFileSync(0, "utf8"));

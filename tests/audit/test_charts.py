@@ -9,10 +9,10 @@ import re
 
 import pytest
 
-from reznet_ws.audit.charts import draw_all, draw_events, draw_overview, draw_shares, draw_sweeps, sweep_axis
-from reznet_ws.audit.findings import Findings
-from reznet_ws.lab.look import LAYER_COLOURS
-from reznet_ws.lab.picture import Picture
+from reznet_ws.audit.examine.findings import Findings
+from reznet_ws.audit.show.charts import draw_all, draw_events, draw_overview, draw_shares, draw_sweeps, sweep_axis
+from reznet_ws.draw.look import LAYER_COLOURS
+from reznet_ws.draw.picture import Picture
 
 NAMES = ["compare", "front", "shares", "events", "repeats", "field map", "sent"]
 

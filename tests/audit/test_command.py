@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from audit.conftest import jsonl
 
-import reznet_ws.audit.command
+import reznet_ws.audit.show.command
 from reznet_ws.__main__ import main
 
 
@@ -124,8 +124,8 @@ def test_an_earlier_report_is_written_over_and_what_else_is_there_stays(capture:
 def test_without_the_lab_it_says_what_to_install(
     capture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "reznet_ws.audit.command")
-    monkeypatch.delattr(reznet_ws.audit, "command")
-    monkeypatch.setitem(sys.modules, "reznet_ws.audit.report", None)
+    monkeypatch.delitem(sys.modules, "reznet_ws.audit.show.command")
+    monkeypatch.delattr(reznet_ws.audit.show, "command")
+    monkeypatch.setitem(sys.modules, "reznet_ws.audit.show.report", None)
     assert main(["audit", str(capture)]) == 2
     assert "pip install 'reznet-ws[lab]'" in capsys.readouterr().err

@@ -14,9 +14,9 @@ import pytest
 import socketio
 from aiohttp import web
 
-from reznet_ws.audit.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
-from reznet_ws.audit.engineio_log import is_log_line, read_engineio_log
-from reznet_ws.audit.source import Capture, Source
+from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
+from reznet_ws.audit.read.engineio_log import is_log_line, read_engineio_log
+from reznet_ws.audit.read.source import Capture, Source
 
 NODE_LOGS = sorted((Path(__file__).parent / "node_logs").glob("*.log"))
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED

@@ -10,12 +10,12 @@ import hypothesis
 import strategies
 from hypothesis import strategies as st
 
-from reznet_ws.audit.capture import Direction
-from reznet_ws.audit.fieldmap import WORTH_PERCENT, choose_shorts, propose, shorten
-from reznet_ws.audit.names import Names
-from reznet_ws.audit.replay import replay
-from reznet_ws.audit.spool import Kept, Spool
-from reznet_ws.fields import EXPANSIONS, FIELD_MAP
+from reznet_ws.audit.examine.fieldmap import WORTH_PERCENT, choose_shorts, propose, shorten
+from reznet_ws.audit.examine.names import Names
+from reznet_ws.audit.examine.replay import replay
+from reznet_ws.audit.read.capture import Direction
+from reznet_ws.audit.read.spool import Kept, Spool
+from reznet_ws.message.fields import EXPANSIONS, FIELD_MAP
 from reznet_ws.settings import Settings
 
 

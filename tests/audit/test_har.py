@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reznet_ws.audit import har, har_entries
-from reznet_ws.audit.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
-from reznet_ws.audit.har import read_har
-from reznet_ws.audit.source import Capture, Source
+from reznet_ws.audit.read import har, har_entries
+from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
+from reznet_ws.audit.read.har import read_har
+from reznet_ws.audit.read.source import Capture, Source
 
 SAMPLE = Path(__file__).parents[2] / "notebooks" / "captures" / "agent-chat.har"
 OPEN = '0{"sid":"s1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'

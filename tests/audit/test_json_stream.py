@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import json_values
 
-from reznet_ws.audit.json_stream import MAX_TEXT_BYTES, JsonBytes
+from reznet_ws.audit.read.json_stream import MAX_TEXT_BYTES, JsonBytes
 
 
 class Crumbs(io.BytesIO):

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import event_names, exactly, json_values
 
-from reznet_ws.audit.capture import Direction, Item, Kind, Opened, Problem, Record
-from reznet_ws.audit.jsonl import is_event_line, read_jsonl
-from reznet_ws.audit.protocol import Decoder
-from reznet_ws.audit.source import Capture, Source
+from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record
+from reznet_ws.audit.read.jsonl import is_event_line, read_jsonl
+from reznet_ws.audit.read.protocol import Decoder
+from reznet_ws.audit.read.source import Capture, Source
 
 
 def read(folder: Path, *lines: str | bytes | dict[str, Any]) -> list[Item]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reznet_ws.audit.names import HIDDEN, Names, is_id
+from reznet_ws.audit.examine.names import HIDDEN, Names, is_id
 
 
 def learned(*args: Any, event: str = "x", times: int = 5, salt: bytes | None = None) -> Names:

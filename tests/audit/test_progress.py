@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from reznet_ws.audit.progress import Progress
+from reznet_ws.audit.show.progress import Progress
 
 
 class Terminal(io.StringIO):

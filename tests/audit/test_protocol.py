@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from socketio.msgpack_packet import MsgPackPacket
 from strategies import event_names, exactly, namespaces, payloads_with_bytes
 
-from reznet_ws.audit.capture import Direction, Kind, Record, Transport
-from reznet_ws.audit.protocol import MAX_ATTACHMENTS, Decoder, Fault, NotAPacket, session_of, split_body
+from reznet_ws.audit.read.capture import Direction, Kind, Record, Transport
+from reznet_ws.audit.read.protocol import MAX_ATTACHMENTS, Decoder, Fault, NotAPacket, session_of, split_body
 
 NODE_CASES = json.loads((Path(__file__).parent / "node_frames.json").read_text(encoding="utf-8"))
 OPEN_4 = '0{"sid":"a","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from reznet_ws.audit.capture import Item, Opened, Problem, Record
-from reznet_ws.audit.reading import MAX_PROBLEMS, read
+from reznet_ws.audit.read.capture import Item, Opened, Problem, Record
+from reznet_ws.audit.read.reading import MAX_PROBLEMS, read
 
 
 def har(*frames: str, at_s: float = 5) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from reznet_ws.audit.capture import Kind, Opened, Problem, Record, Transport
-from reznet_ws.audit.reading import read
+from reznet_ws.audit.read.capture import Kind, Opened, Problem, Record, Transport
+from reznet_ws.audit.read.reading import read
 
 SCRIPT = Path(__file__).parent / "record_har.py"
 

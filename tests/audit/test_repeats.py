@@ -12,10 +12,10 @@ import pytest
 import strategies
 from hypothesis import strategies as st
 
-from reznet_ws.audit import repeats
-from reznet_ws.audit.names import Names
-from reznet_ws.audit.repeats import find_repeats
-from reznet_ws.audit.spool import Kept
+from reznet_ws.audit.examine import repeats
+from reznet_ws.audit.examine.names import Names
+from reznet_ws.audit.examine.repeats import find_repeats
+from reznet_ws.audit.read.spool import Kept
 
 
 def kept(data: Any) -> Kept:

@@ -10,9 +10,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.findings import Row
-from reznet_ws.audit.rule import NEAR_CPU, RULE, choose, choose_batching
-from reznet_ws.audit.sweep import front
+from reznet_ws.audit.examine.findings import Row
+from reznet_ws.audit.examine.rule import NEAR_CPU, RULE, choose, choose_batching
+from reznet_ws.audit.examine.sweep import front
 
 _DEFLATED = ("utf8", "deflate")
 

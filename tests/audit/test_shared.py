@@ -14,13 +14,13 @@ import socketio
 from hypothesis import strategies as st
 
 from reznet_ws import attach
-from reznet_ws.audit import shared
-from reznet_ws.audit.capture import Direction
-from reznet_ws.audit.replay import replay
-from reznet_ws.audit.shared import broadcasts_of, share_window
-from reznet_ws.audit.spool import Kept, Spool
-from reznet_ws.lab.ablation import record
-from reznet_ws.server import ServerThread
+from reznet_ws.adapters.serving import ServerThread
+from reznet_ws.audit.examine import shared
+from reznet_ws.audit.examine.replay import replay
+from reznet_ws.audit.examine.shared import broadcasts_of, share_window
+from reznet_ws.audit.read.capture import Direction
+from reznet_ws.audit.read.spool import Kept, Spool
+from reznet_ws.replay.ablation import record
 from reznet_ws.settings import Settings
 
 TIMEOUT_S = 30.0

@@ -13,15 +13,15 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.audience import Deliveries
-from reznet_ws.audit.bench import Bench, take_sample
-from reznet_ws.audit.capture import Direction
-from reznet_ws.audit.findings import Audience, Row, SharedWindow
-from reznet_ws.audit.spool import Kept, Spool
-from reznet_ws.audit.sweep import Searched, essential, find_batch_events, make_row, search
-from reznet_ws.audit.verdict import Decided, decide, save, settle_window, shortlist, source_of
-from reznet_ws.lab.ablation import LAYERS, ablate, record
-from reznet_ws.lab.memory import deflater_bytes
+from reznet_ws.audit.examine.audience import Deliveries
+from reznet_ws.audit.examine.bench import Bench, take_sample
+from reznet_ws.audit.examine.findings import Audience, Row, SharedWindow
+from reznet_ws.audit.examine.sweep import Searched, essential, find_batch_events, make_row, search
+from reznet_ws.audit.examine.verdict import Decided, decide, save, settle_window, shortlist, source_of
+from reznet_ws.audit.read.capture import Direction
+from reznet_ws.audit.read.spool import Kept, Spool
+from reznet_ws.replay.ablation import LAYERS, ablate, record
+from reznet_ws.replay.memory import deflater_bytes
 from reznet_ws.settings import Settings
 
 _ONE = Audience(1.0, "one", 1, 1, 1000.0)

@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.findings import Findings, ProblemNote, Saving
-from reznet_ws.audit.wording import (
+from reznet_ws.audit.examine.findings import Findings, ProblemNote, Saving
+from reznet_ws.audit.show.wording import (
     counted_sample,
     printable,
     say_bytes,

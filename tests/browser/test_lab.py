@@ -19,7 +19,7 @@ from browser.labserver import (
 )
 from playwright.sync_api import Locator, Page, expect
 
-from reznet_ws.lab.ablation import LAYERS
+from reznet_ws.replay.ablation import LAYERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

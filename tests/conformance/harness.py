@@ -18,9 +18,9 @@ import uvicorn
 from engineio import payload as engineio_payload
 
 from reznet_ws import attach as attach_manager
-from reznet_ws import client as reznet_client
-from reznet_ws.manager import ConnectionManager
-from reznet_ws.server import ServerThread, listen, uvicorn_config
+from reznet_ws.adapters.serving import ServerThread, listen, uvicorn_config
+from reznet_ws.adapters.socketio import ConnectionManager
+from reznet_ws.client import decoder as reznet_client
 from reznet_ws.settings import Settings
 
 TIMEOUT_S = 10.0

@@ -31,7 +31,7 @@ from reznet_ws.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = Path(__file__).parent / "clients"
-JS = ROOT / "reznet_ws/js"
+JS = ROOT / "reznet_ws/client/js"
 STOCK_CLIENT = JS / "node_modules/socket.io-client/dist/socket.io.esm.min.js"
 CHROMIUM_FLAGS = ["--disable-gpu", "--no-first-run", "--disable-background-networking"]
 CHROMIUM_FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -307,7 +307,7 @@ def find_node() -> str:
     if node is None:
         pytest.fail("found no node on the PATH; install Node 18 or newer, or run ./run test", pytrace=False)
     if not STOCK_CLIENT.is_file():
-        pytest.fail(f"found no {STOCK_CLIENT}; run npm ci in reznet_ws/js, or ./run test", pytrace=False)
+        pytest.fail(f"found no {STOCK_CLIENT}; run npm ci in reznet_ws/client/js, or ./run test", pytrace=False)
     return node
 
 

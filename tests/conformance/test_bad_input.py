@@ -33,7 +33,7 @@ from conformance.harness import (
 from conformance.raw import BINARY, CLOSE, POLLING, TEXT, RawClient, mask_frame, raw
 
 from reznet_ws import PayloadError
-from reznet_ws.chat import Application
+from reznet_ws.demo.chat import Application
 from reznet_ws.settings import Settings
 
 MAX_BYTES = 1_000_000

@@ -12,8 +12,8 @@ from conformance.harness import OLD_WS, Site, connected, new_sio, open_site, unt
 from conformance.raw import CHROMIUM, PING, PONG, RawClient, mask_frame, raw
 
 from reznet_ws import attach
+from reznet_ws.adapters.uvicorn import WebSocketProtocol
 from reznet_ws.settings import Settings
-from reznet_ws.wire import WebSocketProtocol
 
 CONTINUATION = 0x0
 

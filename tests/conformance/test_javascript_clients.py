@@ -39,9 +39,9 @@ from conformance.javascript import (
 )
 from conformance.raw import CHROMIUM
 
-from reznet_ws.deflate import AdjustableDeflate
+from reznet_ws.adapters.uvicorn import WebSocketProtocol
+from reznet_ws.deflate.extension import AdjustableDeflate
 from reznet_ws.settings import Settings
-from reznet_ws.wire import WebSocketProtocol
 
 # One loop for the file, so that Node and Chromium start once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")

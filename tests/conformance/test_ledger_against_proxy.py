@@ -31,9 +31,9 @@ from conformance.harness import (
 from conformance.proxy import Proxy, proxying
 from conformance.raw import BINARY, RawClient, raw
 
+from reznet_ws.demo.workload import generate
 from reznet_ws.ledger import header_bytes
 from reznet_ws.settings import Settings
-from reznet_ws.workload import generate
 
 LAYERS = ("abbreviate", "utf8", "deflate", "gzip", "batch")
 SUBSETS = [subset for size in range(len(LAYERS) + 1) for subset in itertools.combinations(LAYERS, size)]

@@ -137,7 +137,7 @@ async def begin_poll(client: RawClient) -> None:
 
 
 async def test_uvicorn_can_run_the_application_by_its_name() -> None:
-    command = ("-m", "uvicorn", "--port", "0", "--no-use-colors", "reznet_ws.app:app")
+    command = ("-m", "uvicorn", "--port", "0", "--no-use-colors", "reznet_ws.demo.app:app")
     async with running(*command, address=r"running on (http://\S+)") as server:
         async with connected(server.url, NEW_WS) as (client,):
             await client.got("message_stream")

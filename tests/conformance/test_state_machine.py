@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from websockets.exceptions import NegotiationError
 
-from reznet_ws.deflate import AdjustableDeflateFactory
+from reznet_ws.deflate.extension import AdjustableDeflateFactory
 from reznet_ws.ledger import Ledger, Share, Tally
+from reznet_ws.outgoing.line import Line
+from reznet_ws.outgoing.writer import TalliedBytes, TalliedText, Writer
 from reznet_ws.settings import Settings
-from reznet_ws.transport import Line
-from reznet_ws.writer import TalliedBytes, TalliedText, Writer
 
 # No message has this byte; a window of 32 KB is as far as any reference reaches.
 SENTINEL = b"\xff" * 32_768

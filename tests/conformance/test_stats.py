@@ -15,7 +15,7 @@ from conformance.harness import KINDS, NEW_WS, OLD_WS, Site, connected, end_of, 
 from conformance.raw import RawClient, raw
 from seed import STATS_FIELDS
 
-from reznet_ws.chat import Application
+from reznet_ws.demo.chat import Application
 from reznet_ws.settings import Settings
 
 MESSAGE = {"message_id": "abc-123", "content": "Response here...", "created_at": "2025-10-25T12:00:00.000Z"}

@@ -2,10 +2,10 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
-import { attach } from "../../../reznet_ws/js/reznet.js";
+import { attach } from "../../../reznet_ws/client/js/reznet.js";
 import { makeDriver } from "./driver.mjs";
 
-const require = createRequire(new URL("../../../reznet_ws/js/package.json", import.meta.url));
+const require = createRequire(new URL("../../../reznet_ws/client/js/package.json", import.meta.url));
 const { io } = require("socket.io-client");
 
 const driver = makeDriver(io, attach, (said) => process.stdout.write(`${JSON.stringify(said)}\n`));

@@ -1,0 +1,1 @@
+"""The only files that touch private names of other libraries."""

@@ -1,0 +1,1 @@
+"""What a capture holds, and what each layer would make of it."""

@@ -1,0 +1,1 @@
+"""Captures of any kind, as one stream of messages."""

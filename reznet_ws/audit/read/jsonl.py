@@ -1,0 +1,133 @@
+"""Captures that are lines of `{"event", "data", "ts_ms", "dir"}`.
+
+In: a file; `dir` is "in" or "out" as the client sees it, `stream` names a connection and `namespace` a namespace, where
+there is more than one. Out: records of events, whose frame is written as a JavaScript client would.
+Never: ends at a line that is broken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from reznet_ws.audit.read.capture import Direction, Item, Kind, Record
+from reznet_ws.audit.read.source import MAX_MOMENT_MS, Source, TooManyConnections
+from reznet_ws.message.json_text import dumps
+
+_DIRECTIONS = {"in": Direction.RECEIVED, "out": Direction.SENT}
+
+
+class _BadLine(Exception):
+    """Why a line is no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    name: str
+    args: tuple[Any, ...]
+    direction: Direction
+    at_ms: float | None
+    stream: bytes
+    namespace: str
+
+
+def read_jsonl(source: Source) -> Iterator[Item]:
+    """The events of a JSON Lines file, one connection for each `stream`."""
+    connections: dict[bytes, int] = {}
+    for number, content in source.lines():
+        if content == b"":
+            continue
+        position = f"line {number}"
+        if content is None:
+            yield source.problem(position, "it is longer than 64 MB; left out")
+            continue
+        try:
+            line, repeated = _parsed(content)
+            event = _event(line)
+            text = dumps([event.name, *event.args], utf8=True)
+        except (_BadLine, ValueError) as error:
+            yield source.problem(position, f"{error}; left out")
+            continue
+        except RecursionError:
+            yield source.problem(position, "it is nested too deep; left out")
+            continue
+        if repeated:
+            yield source.problem(position, "a key comes twice in one object; the last counts")
+        if event.stream not in connections:
+            try:
+                connection, _ = source.connect()
+            except TooManyConnections as error:
+                yield source.problem(position, str(error))
+                return
+            connections[event.stream] = connection
+            # A stream's name may be a user's, so it is no address.
+            yield source.opened(connection, "", engineio=4)
+        prefix = "" if event.namespace == "/" else f"{event.namespace},"
+        yield Record(
+            connection=connections[event.stream],
+            direction=event.direction,
+            kind=Kind.EVENT,
+            parts=(f"42{prefix}{text}",),
+            time_ms=source.capture.since_first(event.at_ms),
+            event=event.name,
+            namespace=event.namespace,
+            args=event.args,
+        )
+
+
+def is_event_line(content: bytes) -> bool:
+    """Whether a line looks like one of ours, whatever else may be wrong with it."""
+    try:
+        line = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(line, dict) and "event" in line
+
+
+def _parsed(content: bytes) -> tuple[Any, bool]:
+    """The line's JSON, and whether a key comes twice in any object."""
+    repeated = False
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        values = dict(pairs)
+        repeated = repeated or len(values) < len(pairs)
+        return values
+
+    try:
+        return json.loads(content, object_pairs_hook=unique, parse_constant=_refuse), repeated
+    except UnicodeDecodeError:
+        raise _BadLine("it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _BadLine(f"it is not JSON: {error.msg} at column {error.colno}") from None
+    except ValueError:
+        raise _BadLine("a number in it has more digits than are read") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise _BadLine(f"JSON has no {constant}")
+
+
+def _event(line: Any) -> _Event:
+    if not isinstance(line, dict):
+        raise _BadLine("it is no object")
+    name, way, namespace, at_ms = line.get("event"), line.get("dir"), line.get("namespace", "/"), line.get("ts_ms")
+    if not isinstance(name, str):
+        raise _BadLine('"event" must be a text')
+    if not isinstance(way, str) or way not in _DIRECTIONS:
+        raise _BadLine('"dir" must be "in" or "out"')
+    if not isinstance(namespace, str) or not namespace.startswith("/") or "," in namespace:
+        raise _BadLine('"namespace" must be a text that begins with "/"')
+    if at_ms is not None and (type(at_ms) not in (int, float) or not abs(at_ms) <= MAX_MOMENT_MS):
+        raise _BadLine(f'"ts_ms" must be a number of milliseconds, at most {MAX_MOMENT_MS:g}')
+    return _Event(
+        name=name,
+        args=(line["data"],) if "data" in line else (),
+        direction=_DIRECTIONS[way],
+        at_ms=None if at_ms is None else float(at_ms),
+        stream=hashlib.blake2b(json.dumps(line.get("stream")).encode(), digest_size=16).digest(),
+        namespace=namespace,
+    )

@@ -1,0 +1,149 @@
+"""An audit for the terminal: the verdict, then tables; and one row for each of several audits.
+
+In: findings. Out: text, without a character that would steer a terminal.
+Never: prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reznet_ws.audit.examine.findings import Findings, ProblemNote, Row
+from reznet_ws.audit.show.wording import (
+    file_name,
+    printable,
+    say_bytes,
+    say_count,
+    share_percent,
+    verdict_lines,
+)
+from reznet_ws.draw.tables import align
+
+_SHOWN_EVENTS = 10
+_SHOWN_PROBLEMS = 20
+
+
+def audit_text(findings: Findings) -> str:
+    """The whole of it, the verdict first."""
+    findings = printable(findings)
+    parts = ["\n".join(verdict_lines(findings)), _what_was_read(findings)]
+    if findings.whole:
+        parts += [_choices(findings), _events(findings), _floor(findings)]
+    return "\n\n".join(parts)
+
+
+def problems_text(problems: Sequence[ProblemNote]) -> str:
+    """What could not be read, with file and position."""
+    lines = [f"{note.file}: {note.position}: {note.reason}" for note in printable(tuple(problems[:_SHOWN_PROBLEMS]))]
+    if len(problems) > _SHOWN_PROBLEMS:
+        lines.append(f"... and {len(problems) - _SHOWN_PROBLEMS:,} more lines like these")
+    return "\n".join(["What could not be read:", *lines])
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One file's audit, and how long it took by the clock."""
+
+    file: str
+    findings: Findings
+    took_s: float
+
+
+def summary_text(audits: Sequence[Audited]) -> str:
+    """A row for each file; below, the settings of each."""
+    rows = [
+        ["file", "messages", "no layer", "stock", "best", "best/stock", "xz", "zstd", "s/10,000", "CPU s/10,000"],
+        [],
+    ]
+    settings = []
+    for number, audited in enumerate(audits, 1):
+        findings = printable(audited.findings)
+        name = printable(f"file {number}" if findings.is_anonymous else file_name(audited.file))
+        per_10_000 = 10_000 / max(1, findings.totals.messages)
+        times = [f"{seconds * per_10_000:.1f}" for seconds in (audited.took_s, findings.cpu_s)]
+        rows.append([name, f"{findings.totals.messages:,}", *_summary_bytes(findings), *times])
+        source = findings.verdict.best.source if findings.verdict else "no verdict"
+        settings.append(f"{name}: {source}")
+    head = "Bytes on the wire from the server; xz and zstd: all payloads as one stream. Seconds for 10,000 messages."
+    return "\n".join([head, "", align(rows), "", "Recommended:", *settings])
+
+
+def _summary_bytes(findings: Findings) -> list[str]:
+    whole, floor = {row.label: row for row in findings.whole}, findings.floor
+    if not whole or floor is None:
+        return ["-"] * 6
+    off, stock, best = whole["off"].wire_bytes, whole["stock"].wire_bytes, floor.best_bytes
+    floors = [f"{floor.xz_bytes:,}", "-" if floor.zstd_bytes is None else f"{floor.zstd_bytes:,}"]
+    return [f"{off:,}", f"{stock:,}", f"{best:,}", f"{share_percent(best, stock):.1f} %", *floors]
+
+
+def _what_was_read(findings: Findings) -> str:
+    totals, audience = findings.totals, findings.audience
+    text = f"Read: {say_count(totals.messages, 'message')} of {say_count(totals.connections, 'connection')}"
+    text += f" in {say_count(totals.files, 'file')}; replayed: "
+    text += f"{say_count(totals.replayed_messages, 'message')} from the server over WebSocket, "
+    text += f"{say_bytes(totals.replayed_payload_bytes)}"
+    if totals.connected_ms is not None:
+        text += f" in {totals.connected_ms / 1000:,.0f} s of connections"
+    text += "."
+    if findings.sample.messages and not findings.sample.is_everything:
+        text += f" Settings were tried on a sample of {findings.sample.messages:,} messages."
+    if audience.source == "capture":
+        text += f" A message goes to {audience.per_message:.1f} connections."
+    return text
+
+
+def _choices(findings: Findings) -> str:
+    stock = next(row for row in findings.whole if row.label == "stock")
+    rows = [["settings", "bytes", "of stock", "frames", "CPU us", "KB/connection", "p95 delay ms", "format"], []]
+    rows += [_choice(row, stock) for row in findings.whole]
+    note = "CPU: for each message and receiver on this machine, one window for all who are sent the same."
+    verdict = findings.verdict
+    choices = {} if verdict is None else {"best": verdict.best, "stock clients": verdict.stock_clients}
+    simulated = [
+        f"{label} {choice.wire_bytes:,} instead of {choice.row.wire_bytes:,} bytes"
+        for label, choice in choices.items()
+        if choice.wire_bytes != choice.row.wire_bytes
+    ]
+    if simulated:
+        note += f"\nWith one window for all connections, simulated: {'; '.join(simulated)}."
+    elif findings.shared is not None:
+        note += f"\nOne window for all connections, simulated, takes {findings.shared.shared_bytes:,} bytes; best has"
+        note += f" one for each: {findings.shared.own_bytes:,}."
+    return f"{align(rows)}\n{note}"
+
+
+def _choice(row: Row, stock: Row) -> list[str]:
+    return [
+        row.label,
+        f"{row.wire_bytes:,}",
+        f"{share_percent(row.wire_bytes, stock.wire_bytes):.1f} %",
+        f"{row.frames:,}",
+        f"{row.shared_cpu_us:.0f}",
+        f"{row.memory_bytes / 1024:,.0f}",
+        "" if row.delay_p95_ms is None else f"{row.delay_p95_ms:.0f}",
+        str(row.format),
+    ]
+
+
+def _events(findings: Findings) -> str:
+    rows = [["event", "messages", "no layer", "stock", "best"], []]
+    rows += _event_rows(findings)
+    return f"{align(rows)}\nBytes on the wire; '>': from a client, with permessage-deflate offered by it."
+
+
+def _event_rows(findings: Findings) -> Iterator[list[str]]:
+    for cost in findings.events[:_SHOWN_EVENTS]:
+        name = f"> {cost.event}" if cost.direction == "sent" else cost.event
+        yield [name, f"{cost.messages:,}", f"{cost.off_bytes:,}", f"{cost.stock_bytes:,}", f"{cost.best_bytes:,}"]
+
+
+def _floor(findings: Findings) -> str:
+    floor = findings.floor
+    if floor is None:
+        return ""
+    text = f"Floor: xz makes {floor.xz_bytes:,} bytes of all payloads at once"
+    if floor.zstd_bytes is not None:
+        text += f", zstd {floor.zstd_bytes:,}"
+    return f"{text}; best sends {floor.best_bytes:,}. No server can wait for the end."

@@ -1,0 +1,1 @@
+"""permessage-deflate: what clients' inflaters hold, and who shares a compression. Pure."""

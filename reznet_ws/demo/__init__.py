@@ -1,0 +1,1 @@
+"""The agent chat that the lab and `reznet-ws serve` run."""

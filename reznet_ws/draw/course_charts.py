@@ -1,0 +1,263 @@
+"""Charts and tables of the course: the title says the finding, and the same layer has the same colour everywhere.
+
+In: figures that a notebook computed. Out: images that a saved notebook and GitHub show, always with a table as text.
+Never: measures, or says what is not in the figures it was given.
+
+- `draw_bars`, `draw_groups`, `draw_lines` each take a title (what the figures say), `counted(...)` (n, seed, where they
+  were counted) and a unit.
+- `colours` maps a series to a layer or another name in `COLOURS`; a series that is called like one needs none.
+- `judge` holds a claim against a figure, `show_verdicts` lists what came of it, `show_table` shows anything else.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from reznet_ws.draw.look import LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
+from reznet_ws.draw.marks import LIMIT_COLOUR, mark_band, mark_limit, mark_place, mark_point, scale_logarithmically
+from reznet_ws.draw.picture import Picture
+from reznet_ws.draw.tables import Table, align
+
+# "window" and "threshold" are what deflate does with and without context takeover; "mixed" is several layers at once.
+COLOURS = {
+    **LAYER_COLOURS,
+    "off": OFF_COLOUR,
+    "plain": OFF_COLOUR,
+    "wire": WIRE_COLOUR,
+    "stock": LAYER_COLOURS["deflate"],
+    "window": WIRE_COLOUR,
+    "threshold": "#9FD3F2",
+    "mixed": "#7B68A6",
+    "limit": LIMIT_COLOUR,
+}
+# Told apart without colours, too: by the order of the series.
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_TITLE_COLUMNS, _LABEL_COLUMNS = 100, 26
+_LINE_PX = 21
+
+Points = Sequence[tuple[float, float]]
+
+
+def counted(n: int, what: str = "messages", *, where: str, seed: int | None = 1) -> str:
+    """The line under a title: how many of what, from which seed, counted where."""
+    return ", ".join([f"n = {n:,} {what}", *([] if seed is None else [f"seed {seed}"]), where])
+
+
+def draw_bars(
+    title: str,
+    counted: str,
+    values: Mapping[str, float],
+    *,
+    unit: str,
+    colours: Mapping[str, str] | None = None,
+    digits: int = 0,
+    limit: tuple[float, str] | None = None,
+) -> Picture:
+    """One bar for each name, from top to bottom.
+
+    Units: `unit` stands on the axis, `digits` are those behind the point. `limit` draws a line across, with its label.
+    """
+    figure = go.Figure()
+    bar = go.Bar(
+        orientation="h",
+        y=[_wrap(name, _LABEL_COLUMNS) for name in values],
+        x=list(values.values()),
+        width=0.66,
+        text=[f"<b>{_say(value, digits)}</b>" for value in values.values()],
+        textposition="outside",
+        textfont={"size": 12},
+        cliponaxis=False,
+        marker={"color": [_colour(name, colours) for name in values], "line": {"width": 0}},
+        showlegend=False,
+    )
+    figure.add_trace(bar)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
+    figure.update_xaxes(title={"text": unit, "standoff": 6}, range=_range(values.values(), limit))
+    if limit is not None:
+        mark_limit(figure, limit, upright=True)
+    _style(figure, title, counted, plot_px=20 + 34 * len(values), has_legend=False)
+    rows = [[name, _say(value, digits)] for name, value in values.items()]
+    return Picture(figure, align([["", unit], *rows]))
+
+
+def draw_groups(
+    title: str,
+    counted: str,
+    groups: Mapping[str, Mapping[str, float]],
+    *,
+    unit: str,
+    colours: Mapping[str, str] | None = None,
+    digits: int = 0,
+    limit: tuple[float, str] | None = None,
+    stacked: bool = False,
+) -> Picture:
+    """Bars side by side (or on top of each other) for each group.
+
+    Shape: group -> series -> value; every group has the same series. Raises: ValueError where one has others.
+    """
+    names = list(next(iter(groups.values())))
+    if any(list(group) != names for group in groups.values()):
+        raise ValueError(f"every group has the series {', '.join(names)}")
+    figure = go.Figure()
+    for number, name in enumerate(names):
+        values = [group[name] for group in groups.values()]
+        bar = go.Bar(
+            name=name,
+            x=[_wrap(group, 18) for group in groups],
+            y=values,
+            text=[_say(value, digits) for value in values],
+            textposition="inside" if stacked else "outside",
+            textangle=0,
+            textfont={"size": 11},
+            cliponaxis=False,
+            marker={"color": _colour(name, colours), "line": {"width": 0}, "pattern": _pattern(number, names, colours)},
+        )
+        figure.add_trace(bar)
+    figure.update_layout(barmode="stack" if stacked else "group", bargap=0.28, bargroupgap=0.06)
+    figure.update_xaxes(showgrid=False)
+    totals = [sum(group.values()) if stacked else max(group.values()) for group in groups.values()]
+    lows = [min(group.values()) for group in groups.values()]
+    figure.update_yaxes(title={"text": unit, "standoff": 8}, range=_range([*totals, *lows], limit))
+    if limit is not None:
+        mark_limit(figure, limit)
+    _style(figure, title, counted, plot_px=290, has_legend=len(names) > 1)
+    rows = [[group, *(_say(values[name], digits) for name in names)] for group, values in groups.items()]
+    return Picture(figure, align([[unit, *names], *rows]))
+
+
+def draw_lines(
+    title: str,
+    counted: str,
+    lines: Mapping[str, Points],
+    *,
+    x_unit: str,
+    y_unit: str,
+    colours: Mapping[str, str] | None = None,
+    digits: int = 0,
+    log_x: bool = False,
+    log_y: bool = False,
+    limit: tuple[float, str] | None = None,
+    band: tuple[float, float, str] | None = None,
+    marks: Mapping[str, float] | None = None,
+    points: Mapping[str, tuple[float, float]] | None = None,
+) -> Picture:
+    """A curve for each series, told apart by colour, dash and symbol.
+
+    Shape: series -> (x, y) in order. `limit` is a line across at a height, `band` shades what lies between two, `marks`
+    are upright lines at an x, `points` are single points with their names.
+    """
+    figure = go.Figure()
+    for number, (name, line) in enumerate(lines.items()):
+        scatter = go.Scatter(
+            name=name,
+            x=[x for x, _ in line],
+            y=[y for _, y in line],
+            mode="lines+markers",
+            line={"color": _colour(name, colours), "width": 2.5, "dash": _DASHES[number % len(_DASHES)]},
+            marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 7},
+        )
+        figure.add_trace(scatter)
+    figure.update_xaxes(title={"text": x_unit, "standoff": 6})
+    figure.update_yaxes(title={"text": y_unit, "standoff": 8}, rangemode="normal" if log_y else "tozero")
+    if log_x:
+        scale_logarithmically(figure.update_xaxes, [x for line in lines.values() for x, _ in line])
+    if log_y:
+        scale_logarithmically(figure.update_yaxes, [y for line in lines.values() for _, y in line])
+    if limit is not None:
+        mark_limit(figure, limit, is_below=True, log=log_y)
+    if band is not None:
+        mark_band(figure, band, log_y=log_y)
+    for name, x in (marks or {}).items():
+        mark_place(figure, name, x, log_x=log_x)
+    for number, (name, point) in enumerate((points or {}).items()):
+        mark_point(figure, name, point, log_x=log_x, log_y=log_y, is_below=number % 2 == 1)
+    _style(figure, title, counted, plot_px=320, has_legend=len(lines) > 1)
+    xs = sorted({x for line in lines.values() for x, _ in line})
+    found = [dict(line) for line in lines.values()]
+    rows = [[_say(x, 0), *(_say(line[x], digits) if x in line else "" for line in found)] for x in xs]
+    return Picture(figure, align([[x_unit, *lines], *rows]))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A claim of the seed document, and what was counted."""
+
+    claim: str
+    claimed: str
+    measured: str
+    holds: str
+
+    @property
+    def is_met(self) -> bool:
+        """Whether what was counted lies within what was claimed, or is better."""
+        return not self.holds.startswith("no")
+
+
+def judge(
+    claim: str, measured: float, at_least: float, at_most: float | None = None, *, unit: str = "%", digits: int = 1
+) -> Verdict:
+    """Hold a claimed saving against the one that was counted; to save more than was claimed is no fault."""
+    claimed = f"{at_least:g}–{at_most:g} {unit}" if at_most is not None else f"{at_least:g} {unit}"
+    rounded = round(measured, digits)
+    holds = "no: less" if rounded < at_least else "yes"
+    if at_most is not None and rounded > at_most:
+        holds = "more than that"
+    return Verdict(claim, claimed, f"{_say(measured, digits)} {unit}", holds)
+
+
+def show_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: bool = True) -> Table:
+    """A table of anything; `right` sets all columns but the first to the right, as figures want it."""
+    return Table(header, rows, right=right)
+
+
+def show_verdicts(verdicts: Iterable[Verdict]) -> Table:
+    """What the seed document claims, what was counted, and whether it holds."""
+    rows = [[item.claim, item.claimed, item.measured, item.holds] for item in verdicts]
+    return Table(["the claim", "claimed", "measured", "holds?"], rows, right=False)
+
+
+def _colour(name: str, colours: Mapping[str, str] | None) -> str:
+    key = (colours or {}).get(name, name)
+    return key if key.startswith("#") else COLOURS.get(key, OFF_COLOUR)
+
+
+def _pattern(number: int, names: Sequence[str], colours: Mapping[str, str] | None) -> dict[str, Any]:
+    """Hatching for a bar whose colour one before it has already."""
+    before = [_colour(name, colours) for name in names[:number]]
+    return {"shape": "/" if _colour(names[number], colours) in before else "", "solidity": 0.35}
+
+
+def _say(value: float, digits: int) -> str:
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.removeprefix("-")
+
+
+def _wrap(text: str, columns: int) -> str:
+    return "<br>".join(textwrap.wrap(text, columns, break_long_words=False))
+
+
+def _range(values: Iterable[float], limit: tuple[float, str] | None) -> list[float]:
+    """From 0 or below to above the largest, with room for a figure at each end."""
+    known = [0.0, *values, *([] if limit is None else [limit[0]])]
+    low, high = min(known), max(known)
+    return [low - 0.12 * (high - low) if low < 0 else 0.0, high + 0.12 * (high - low)]
+
+
+def _style(figure: Any, title: str, counted: str, *, plot_px: int, has_legend: bool) -> None:
+    lines = textwrap.wrap(title, _TITLE_COLUMNS)
+    top, bottom = _LINE_PX * len(lines) + 40 + (24 if has_legend else 0), 48
+    dress(
+        figure,
+        height_px=top + plot_px + bottom,
+        margin_px={"l": 64, "r": 28, "t": top, "b": bottom},
+        title="<br>".join(lines),
+        counted=counted,
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "traceorder": "normal"},
+    )
+    dress_axes(figure, automargin=True)

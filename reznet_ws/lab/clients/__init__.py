@@ -1,0 +1,1 @@
+"""Simulated clients, and sockets that keep every byte."""

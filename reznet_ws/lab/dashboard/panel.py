@@ -1,0 +1,292 @@
+"""The dashboard: switches for every layer on the left, what they do to the running lab on the right.
+
+In: a `Lab`. Out: one widget to show in a notebook; assigning to a control's `.value` in a cell does what a click does.
+Never: works in the thread of a callback (JupyterLab runs those on a subshell thread, nbval on the main thread): one
+worker does it all, the newest value wins; swallows an error: the status line shows it, `settle` raises it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import dataclasses
+import os
+import time
+from typing import Any, Self
+
+import ipywidgets as widgets
+
+from reznet_ws.draw.look import WIDTH_PX
+from reznet_ws.draw.picture import draw_picture
+from reznet_ws.lab.dashboard import controls, header, scoreboard
+from reznet_ws.lab.dashboard.charts import Charts
+from reznet_ws.lab.dashboard.controls import SettingsControls, close_all
+from reznet_ws.lab.dashboard.header import Header
+from reznet_ws.lab.dashboard.traffic import TrafficControls
+from reznet_ws.lab.dashboard.worker import Worker
+from reznet_ws.lab.lab import Lab
+from reznet_ws.lab.measurement import Measurement, Requirement
+from reznet_ws.settings import Settings
+
+INTERVAL_S = 0.4
+SETTLE_TIMEOUT_S = 90
+# What was encoded under earlier settings has left by then.
+_ON_ITS_WAY_S = 0.2
+# How long showing it may wait for something to see in the saved picture.
+PICTURE_WAIT_S = 2.0
+
+_open: dict[str, Dashboard] = {}
+
+_STYLE = ".reznet-dashboard { max-width: 1180px; }" + header.STYLE + controls.STYLE + scoreboard.STYLE
+
+
+@dataclasses.dataclass(frozen=True)
+class _InForce:
+    """What the lab does, as far as the controls show it."""
+
+    settings: Settings
+    users: int
+    rate_per_s: float
+    mix: str
+    stock_share: float
+
+    @classmethod
+    def of(cls, lab: Lab) -> Self:
+        return cls(lab.settings, lab.users, lab.rate_per_s, lab.mix, lab.stock_share)
+
+
+class Dashboard:
+    """Controls and live charts of one lab; it closes the one shown before for a lab of the same name.
+
+    Controls: `preset`, `toggles[layer]`, `figures[field]`, `events[event]`, `users`, `rate`, `mix`, `stock_share`;
+    buttons: `start_button`, `stop_button`, `reset_button`. After assigning to a `.value`, `settle()` waits until it has
+    taken effect. Every change lets the counts begin anew, so that no figure mixes two settings.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        before = _open.pop(lab.name, None)
+        if before is not None:
+            before.close()
+        self.charts: Charts = Charts(before.charts.figure if before is not None else None)
+        self.requirements: list[Requirement] = []
+        self._seconds = 0.0
+        self._worker = Worker(
+            "reznet-dashboard",
+            tick=self._tick,
+            is_ticking=lambda: lab.is_running,
+            failed=self._show_error,
+            interval_s=INTERVAL_S,
+        )
+        appliers = {
+            "users": self._apply_users,
+            "traffic": self._apply_traffic,
+            "stock share": self._apply_stock_share,
+        }
+        self._settings_controls = SettingsControls(lab.settings, self._change_settings)
+        self.preset = self._settings_controls.preset
+        self.toggles = self._settings_controls.toggles
+        self.figures = self._settings_controls.figures
+        self.events = self._settings_controls.events
+        self._traffic = TrafficControls(lab, lambda what: self._worker.submit(what, appliers[what]))
+        self.users, self.rate = self._traffic.users, self._traffic.rate
+        self.mix, self.stock_share = self._traffic.mix, self._traffic.stock_share
+        self._header = Header(
+            start=lambda: self._worker.submit("power", self._start),
+            stop=lambda: self._worker.submit("power", self._stop),
+            reset=lambda: self._worker.submit("reset", self._reset),
+        )
+        self.start_button, self.stop_button = self._header.start_button, self._header.stop_button
+        self.reset_button, self.status = self._header.reset_button, self._header.status
+        self.box = self._make_box()
+        self._in_force = _InForce.of(lab)
+        _open[lab.name] = self
+        lab.listeners.append(self._follow)
+        self._show_state()
+        self._follow()
+
+    # What a cell calls
+
+    def start(self) -> Self:
+        """Start the lab, or start it anew, and wait until all clients are connected."""
+        self._worker.submit("power", self._start)
+        return self.settle()
+
+    def stop(self) -> Self:
+        """Stop the lab and wait until it has stopped; the dashboard stays, and its start button works."""
+        self._worker.submit("power", self._stop)
+        return self.settle()
+
+    def reset(self) -> Self:
+        """Count everything from now on."""
+        self._worker.submit("reset", self._reset)
+        return self.settle()
+
+    def measure(self, seconds: float, *, restart: bool = False) -> Measurement:
+        """Let everything take effect, and measure from then on for a while.
+
+        Two measurements compare well after a `restart`: the same messages, and nothing in any deflate window yet.
+        """
+        if restart:
+            self._worker.submit("power", self._start)
+        self.settle()
+        if not restart:
+            time.sleep(_ON_ITS_WAY_S)
+            self.reset()
+        time.sleep(seconds)
+        return self.lab.measure()
+
+    def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> Self:
+        """Wait until everything asked for has taken effect. Raises: what failed, TimeoutError."""
+        self._worker.settle(timeout_s)
+        return self
+
+    def show(self) -> None:
+        """Display it; showing it again adds a view, and nothing else."""
+        from IPython.display import display
+
+        display(self)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Take it off the page and end its thread; the lab runs on. Doing it twice does nothing."""
+        self._let_go()
+        # All but the figure, which the next dashboard of this lab takes over.
+        close_all(self.box, keep=self.charts.figure)
+
+    def _let_go(self) -> None:
+        self._worker.close()
+        if self._follow in self.lab.listeners:
+            self.lab.listeners.remove(self._follow)
+        if _open.get(self.lab.name) is self:
+            del _open[self.lab.name]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        self.charts.prepare_view()
+        bundle: dict[str, Any] = dict(self.box._repr_mimebundle_() or {})
+        bundle["text/plain"] = repr(self)
+        wait_s = float(os.environ.get("REZNET_PICTURE_S", PICTURE_WAIT_S))
+        deadline_s = time.monotonic() + wait_s
+        while self.lab.is_running and self.charts.point_count < wait_s / INTERVAL_S and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        picture = draw_picture(self.charts.figure, self.requirements)
+        if picture is not None:
+            bundle["image/png"] = base64.b64encode(picture).decode()
+        return bundle, {"image/png": {"width": WIDTH_PX}} if picture is not None else {}
+
+    def __repr__(self) -> str:
+        return f"Dashboard of {self.lab.name!r}"
+
+    # Making the widgets
+
+    def _make_box(self) -> Any:
+        self.board = widgets.HTML(layout=widgets.Layout(width="100%", margin="0"))
+        left = widgets.VBox(
+            [self.preset, self._settings_controls.box, self._traffic.box],
+            layout=widgets.Layout(width="336px", flex="0 0 auto", margin="0 14px 0 0"),
+        )
+        left.add_class("reznet-controls")
+        right = widgets.VBox(
+            [self.board, self.charts.figure], layout=widgets.Layout(flex="1 1 0", min_width="0", overflow="hidden")
+        )
+        style = widgets.HTML(f"<style>{_STYLE}</style>", layout=widgets.Layout(display="none"))
+        box = widgets.VBox([style, self._header.box, widgets.HBox([left, right], layout=widgets.Layout(width="100%"))])
+        box.add_class("reznet-dashboard")
+        return box
+
+    # Commands; all in the worker's thread
+
+    def _change_settings(self, settings: Settings) -> None:
+        self._worker.submit("settings", lambda: self._apply_settings(settings))
+
+    def _apply_settings(self, settings: Settings) -> None:
+        self.lab.settings = settings
+        self._applied()
+
+    def _apply_users(self) -> None:
+        users = self.users.value
+        if users != self.lab.users:
+            self.lab.set_users(users, self._header.show_progress)
+        self._applied()
+
+    def _apply_traffic(self) -> None:
+        rate_per_s, mix = self.rate.value, self.mix.value
+        if self.lab.is_running:
+            self.lab.set_traffic(rate_per_s=rate_per_s, mix=mix)
+        else:
+            self.lab.rate_per_s, self.lab.mix = rate_per_s, mix
+        self._applied()
+
+    def _apply_stock_share(self) -> None:
+        self.lab.stock_share = self.stock_share.value
+        self._in_force = _InForce.of(self.lab)
+
+    def _applied(self) -> None:
+        self._in_force = _InForce.of(self.lab)
+        self._header.show_error(None)
+        self._reset()
+
+    def _start(self) -> None:
+        self._header.show_error(None)
+        self._seconds = 0.0
+        self.charts.interrupt(time.monotonic())
+        self.lab.restart(self._header.show_progress)
+        self._show_state()
+
+    def _stop(self) -> None:
+        self._header.show_error(None)
+        self.lab.stop()
+        self._show_state()
+
+    def _reset(self) -> None:
+        self._seconds = 0.0
+        if self.lab.is_running:
+            self.lab.reset()
+        self._show_state()
+
+    def _tick(self) -> None:
+        if _InForce.of(self.lab) != self._in_force:
+            self._show_in_force()
+        try:
+            measurement = self.lab.measure()
+        except RuntimeError:
+            if self.lab.is_running:
+                raise
+            return  # stopped meanwhile, by a cell
+        self._show_measurement(measurement)
+
+    # Showing
+
+    def _follow(self) -> None:
+        """The lab started or stopped, perhaps from a cell."""
+        self._worker.submit("state", self._show_state)
+
+    def _show_in_force(self) -> None:
+        """A cell changed the lab itself; let the controls follow."""
+        self._in_force = now = _InForce.of(self.lab)
+        self._settings_controls.show(now.settings)
+        self._traffic.show(now.users, now.rate_per_s, now.mix, now.stock_share)
+
+    def _show_measurement(self, measurement: Measurement) -> None:
+        self._seconds = measurement.seconds
+        self.requirements = measurement.requirements()
+        self.charts.add(time.monotonic(), measurement)
+        self.board.value = scoreboard.scoreboard_html(self.requirements)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        url = None
+        with contextlib.suppress(RuntimeError):  # stopped, perhaps just now
+            url = self.lab.url
+        self._header.show_state(url, self._seconds)
+
+    def _show_error(self, error: Exception) -> None:
+        self._header.show_error(error)
+        self._show_state()
+
+
+@atexit.register
+def _let_go_of_all() -> None:
+    """Before the labs stop, which would wake the workers once more."""
+    for dashboard in list(_open.values()):
+        dashboard._let_go()

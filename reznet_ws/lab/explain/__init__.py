@@ -1,0 +1,1 @@
+"""What the notebooks take apart, one question at a time."""

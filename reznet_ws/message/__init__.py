@@ -1,0 +1,1 @@
+"""An event on its way to text: fields, payload, packet, batch, formats. Pure."""

@@ -1,0 +1,114 @@
+"""Messages, and the Socket.IO packets that carry them.
+
+In: an event with its arguments, or several to travel together. Out: the packet's text and its attachments.
+Never: sends; knows nothing of Engine.IO, connections or formats' negotiation.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reznet_ws.message.json_text import split_attachments
+from reznet_ws.message.payload import Payload
+from reznet_ws.settings import Settings
+
+BATCH_EVENT = "message_batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event with its arguments, encoded in one format."""
+
+    event: str
+    payloads: tuple[Payload, ...]
+    namespace: str = "/"
+
+    def may_wait(self, settings: Settings) -> bool:
+        """Whether the settings let it wait for others."""
+        return self.event in settings.batch_events and self.fits(settings)
+
+    def fits(self, settings: Settings) -> bool:
+        """Whether a batch can hold it: small, with one argument or none, and nothing beside its text.
+
+        A client's parser takes ten attachments in all (socket.io-parser 4.2, `maxAttachments`), so a batch has none.
+        """
+        sizes = [payload.gzipped_bytes for payload in self.payloads if payload.text is not None]
+        return (
+            len(self.payloads) <= 1
+            and len(sizes) == len(self.payloads)
+            and sum(sizes) <= settings.batch_max_bytes
+            and self.event not in settings.never_compress  # or all that travels with it would stay uncompressed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One Socket.IO packet: its text, and the bytes that follow it, each in a frame of its own."""
+
+    text: str
+    attachments: tuple[bytes, ...] = ()
+
+
+def pack(messages: Sequence[Message], *, utf8: bool) -> Packet:
+    """What travels together, of one namespace: an event by itself, or several in a batch's envelope."""
+    first = messages[0]
+    # An application's own `message_batch` goes into an envelope, or the receiver would open it.
+    is_envelope = first.event == BATCH_EVENT and len(first.payloads) == 1
+    if len(messages) == 1 and not is_envelope:
+        return event_packet(first, utf8=utf8)
+    return batch_packet(messages, utf8=utf8)
+
+
+def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> Packet:
+    """One event by itself.
+
+    Source: socket.io-protocol 5; without attachments the same text as socketio/packet.py's `encode`.
+    """
+    body = _event_text(message.event)
+    for payload in message.payloads:
+        if payload.text is None:
+            break
+        body += "," + payload.text
+    else:
+        return Packet(f"2{_prefix(message.namespace, ack_id)}[{body}]")
+    values = [message.event, *(payload.value for payload in message.payloads)]
+    text, attachments = split_attachments(values, utf8=utf8)
+    return Packet(f"5{len(attachments)}-{_prefix(message.namespace, ack_id)}{text}", tuple(attachments))
+
+
+def envelope_bytes(message: Message, ack_id: int | None = None) -> int:
+    """What a text packet holds beside its payloads and the commas before them."""
+    return 3 + len(_prefix(message.namespace, ack_id)) + len(_event_text(message.event))
+
+
+def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
+    """Several events of one namespace, each with one argument or none, in the seed document's envelope."""
+    namespace = messages[0].namespace
+    if all(payload.text is not None for message in messages for payload in message.payloads):
+        entries = ",".join(
+            f'{{"e":{_event_text(message.event)}'
+            + "".join(f',"d":{payload.text}' for payload in message.payloads)
+            + "}"
+            for message in messages
+        )
+        text = f'["{BATCH_EVENT}",{{"batch":true,"messages":[{entries}]}}]'
+        return Packet(f"2{_prefix(namespace)}{text}")
+    values = [
+        {"e": message.event, "d": message.payloads[0].value} if message.payloads else {"e": message.event}
+        for message in messages
+    ]
+    text, attachments = split_attachments([BATCH_EVENT, {"batch": True, "messages": values}], utf8=utf8)
+    return Packet(f"5{len(attachments)}-{_prefix(namespace)}{text}", tuple(attachments))
+
+
+# An application has few events, and emits each many times.
+@functools.lru_cache(maxsize=1024)
+def _event_text(event: str) -> str:
+    return json.dumps(event)
+
+
+def _prefix(namespace: str, ack_id: int | None = None) -> str:
+    return ("" if namespace == "/" else f"{namespace},") + ("" if ack_id is None else str(ack_id))

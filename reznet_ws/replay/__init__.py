@@ -1,0 +1,1 @@
+"""A recorded trace through any settings, to the byte, without sockets."""

@@ -1,0 +1,184 @@
+"""What the notebook on windows stands on: the computation is the server's, and what a client got tells all it knows."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from reznet_ws.deflate.window import Figures
+from reznet_ws.draw.window_charts import draw_windows
+from reznet_ws.lab.explain import windows
+from reznet_ws.lab.explain.journey import CHINESE, RUSSIAN, take_any
+from reznet_ws.lab.explain.windows import (
+    FIGURES,
+    NO_WINDOW,
+    SENTINEL,
+    WAYS,
+    Members,
+    WatchedMembers,
+    guess_digits,
+    guess_sizes,
+    inflate_all,
+    join_at,
+    lost_in_room,
+    overlap,
+    own_bytes,
+    primer,
+    roll_call,
+)
+
+EVENTS = take_any(300)
+TEXTS = [windows.as_text(event) for event in EVENTS]
+
+
+def test_a_text_is_what_a_stock_client_reads() -> None:
+    assert windows.as_text(("e", {"message_id": "1"})) == b'42["e",{"message_id":"1"}]'
+
+
+def test_members_who_are_sent_the_same_get_one_frame_and_one_letter() -> None:
+    room = WatchedMembers(5)
+    for text in TEXTS[:20]:
+        assert len(set(room.send(text))) == 1
+    assert room.windows == "AAAAA"
+    room.join()
+    assert room.windows == "AAAAA" + NO_WINDOW
+    room.send(TEXTS[20])
+    assert room.windows == "AAAAAB"
+
+
+def test_whoever_goes_its_own_way_gets_another_letter() -> None:
+    room = WatchedMembers(10)
+    room.send(TEXTS[0])
+    room.send(TEXTS[1], range(5))
+    assert room.windows in ("A" * 5 + "B" * 5, "B" * 5 + "A" * 5)
+    alone = WatchedMembers(4)
+    alone.send(TEXTS[0])
+    alone.send(TEXTS[1] * 60, range(1, 4))
+    assert alone.windows == NO_WINDOW + "AAA"
+
+
+def test_a_window_each_takes_what_its_compressor_gives() -> None:
+    deflater = FIGURES.deflater()
+    sizes = [len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - 4 for text in TEXTS[:50]]
+    own = own_bytes(TEXTS[:50], [0] * 50, 7, FIGURES)
+    assert own == [windows.framed_bytes(size) for size in sizes]
+    room = Members(7)
+    assert own == [len(room.send(text)[0]) for text in TEXTS[:50]]
+    half_replaced = own_bytes(TEXTS[:50], [0] * 49 + [7], 7, FIGURES)
+    assert half_replaced[:49] == own[:49]
+    assert half_replaced[49] > own[49]
+
+
+def test_the_ways_differ_where_some_are_sent_less_and_nowhere_else() -> None:
+    alike = overlap(TEXTS, 20, 20, 2)
+    assert len(set(alike.values())) == 1
+    costs = overlap(TEXTS, 20, 8, 2)
+    assert costs.keys() == WAYS.keys()
+    assert costs["fork"].wire_bytes < costs["fall out of step"].wire_bytes < costs["clear"].wire_bytes
+    assert costs["clear"].compressions < costs["fork"].compressions
+    assert costs["as the server picks"] == costs["fork"]
+    assert overlap(TEXTS, 20, 2, 2)["as the server picks"] == overlap(TEXTS, 20, 2, 2)["clear"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_can_be_read_by_everybody(way: str) -> None:
+    room = Members(10, WAYS[way])
+    frames: list[list[bytes]] = [[] for _ in range(10)]
+    sent: list[list[bytes]] = [[] for _ in range(10)]
+    for number, text in enumerate(TEXTS[:60]):
+        to = range(number % 10 + 1) if number % 3 else range(10)
+        for place, frame in zip(to, room.send(text, to), strict=True):
+            frames[place].append(frame)
+            sent[place].append(text)
+    assert [inflate_all(got) for got in frames] == sent
+
+
+def test_a_frame_that_refers_to_what_a_client_was_not_sent_shows() -> None:
+    room = Members(2)
+    first, second = (room.send(text)[0] for text in (TEXTS[0], TEXTS[0]))
+    assert inflate_all([first, second]) == [TEXTS[0]] * 2
+    (stray,) = inflate_all([second])
+    assert SENTINEL[:1] in stray
+
+
+# Text of one, two and three bytes a character, and more of it than any window holds.
+MIXED = [
+    text for at in range(300) for text in (TEXTS[at], windows.as_text(("e", f"{RUSSIAN[at % 40 :]}{at}{CHINESE}")))
+]
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+def test_a_primer_puts_a_newcomer_in_step_with_any_window(bits: int) -> None:
+    room = Members(2, figures=Figures(bits, FIGURES.mem_level))
+    frames = [room.send(text)[0] for text in MIXED]
+    noop, *rest = inflate_all([primer(b"".join(MIXED[:550]), bits), *frames[550:]])
+    assert noop.startswith(b"6")
+    assert rest == MIXED[550:]
+
+
+@pytest.mark.parametrize("bits", [9, 15])
+def test_a_primer_is_text_that_fills_the_window_wherever_it_is_cut(bits: int) -> None:
+    for more in range(4):
+        past = CHINESE.encode() * 1000 + b"x" * more
+        (noop,) = inflate_all([primer(past, bits)])
+        assert past.decode().endswith(noop.decode()[1:])
+        assert 2**bits - 262 <= len(noop) - 1 < 2**bits - 262 + len("中".encode())
+    assert inflate_all([primer(b"", bits), primer(b"short", bits)]) == [b"6", b"6short"]
+
+
+def test_half_a_primer_is_not_enough() -> None:
+    room = Members(2)
+    frames = [room.send(text)[0] for text in MIXED]
+    half = b"".join(MIXED[:400])[-(2**14) :]
+    assert any(SENTINEL[:1] in text for text in inflate_all([primer(half, 15), *frames[400:]]))
+
+
+def test_an_empty_window_loses_less_than_a_primer_takes_but_where_all_is_said_again() -> None:
+    moments = [1, 50, 150, 200]
+    joins = join_at(TEXTS, moments)
+    assert [join.after for join in joins] == moments
+    assert [len(join.lost_bytes) for join in joins] == [len(TEXTS) - after for after in moments]
+    assert all(0 < join.most_lost_bytes < join.primer_bytes for join in joins)
+    (call,) = join_at(roll_call(350, 1000), [500])
+    assert call.primer_bytes < call.most_lost_bytes
+    (last,) = join_at(TEXTS, [len(TEXTS)])
+    assert last.most_lost_bytes == 0
+
+
+def test_a_lone_newcomer_loses_in_the_room_what_an_empty_window_loses() -> None:
+    newcomers = [int(at == 100) for at in range(len(TEXTS))]
+    (join,) = join_at(TEXTS, [100])
+    assert lost_in_room(TEXTS, newcomers, 10, 50) == join.lost_bytes[:50]
+    with pytest.raises(ValueError, match="nobody who came late was sent 201 messages"):
+        lost_in_room(TEXTS, newcomers, 10, 201)
+
+
+def test_newcomers_that_never_stop_coming_lose_more_than_one_that_comes_alone() -> None:
+    steadily = [int(at % 5 == 0 and at > 0) for at in range(len(TEXTS))]
+    lost = lost_in_room(TEXTS, steadily, 40, 100)
+    assert len(lost) == 100
+    assert lost[-1] > max(join.most_lost_bytes for join in join_at(TEXTS, range(5, 200, 5)))
+
+
+def test_a_right_guess_makes_a_secret_shorter() -> None:
+    guesses = {code: ("chat", {"text": f"code {code}"}) for code in ("0000", "7319", "2222")}
+    sizes = guess_sizes(("key", {"text": "code 7319"}), guesses)
+    assert sizes["7319"] < sizes["0000"] == sizes["2222"]
+
+
+@pytest.mark.parametrize("code", ["7319", "4802"])
+def test_forty_questions_find_four_digits(code: str) -> None:
+    rounds = guess_digits(("key", {"text": f"the code is {code}"}), "the code is {}, is it?", 4)
+    assert [len(sizes) for sizes in rounds] == [10] * 4
+    assert "".join(min(sizes, key=sizes.__getitem__) for sizes in rounds) == code
+
+
+def test_windows_are_drawn_and_said() -> None:
+    picture = draw_windows("a finding", "counted", ["AA", "AA", "AAB", "CC·"])
+    assert [row.split(maxsplit=2) for row in repr(picture).splitlines()[1:]] == [
+        ["client", "1", "1–3 A, 4–4 C"],
+        ["client", "2", "1–3 A, 4–4 C"],
+        ["client", "3", "3–3 B, 4–4 ·"],
+    ]
+    assert [(bar.base, bar.x[0]) for bar in picture.figure.data if bar.y[0] == "client 3"] == [(2, 1), (3, 1)]
