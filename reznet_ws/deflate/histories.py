@@ -1,0 +1,274 @@
+"""One message to many connections, compressed once for all whose inflaters hold the same.
+
+In: a message, the lines that it is for, the settings in force. Out: whole frames, and which lines get which.
+Never: lets a frame refer to what one of its receivers was not sent, or writes anything.
+
+Two facts carry it (RFC 7692 sections 7.2.1 and 7.2.3). A frame with RSV1 clear never enters the receiver's window. A
+compressor may refer to less of the window than it could.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Protocol, TypeVar
+
+from reznet_ws.deflate.compressor import Compressor
+from reznet_ws.deflate.frame import Frame, build_frame
+from reznet_ws.deflate.history import History
+from reznet_ws.deflate.inflater import Inflater
+from reznet_ws.deflate.kept import KeptCompressors
+from reznet_ws.deflate.sharing import STOCK_BITS, Group, Readers, divide, window_bits
+from reznet_ws.settings import Settings
+
+# zlib's own default, and stock's.
+_LEVEL = 6
+# RFC 7692 has 8 bits too, which zlib does not make for raw deflate.
+_LEAST_BITS = 9
+
+
+class HasInflater(Protocol):
+    """A connection's line; `inflater` is None where permessage-deflate was not negotiated."""
+
+    @property
+    def inflater(self) -> Inflater | None: ...
+
+
+L = TypeVar("L", bound=HasInflater)
+Ways = list[tuple[bytes, Sequence[L]]]
+_history_of = attrgetter("inflater.history")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFigures:
+    """How it stands. `connections` hold something, `largest_share` of them the same; `text_bytes` are referred to by
+    histories, each message counted once; `kept_bytes` is what kept compressors take. Since the beginning: `messages`
+    that were compressed, in so many `compressions`."""
+
+    connections: int
+    histories: int
+    largest_share: int
+    text_bytes: int
+    kept_compressors: int
+    kept_bytes: int
+    messages: int
+    compressions: int
+
+
+class Histories:
+    """Those of one server's clients."""
+
+    def __init__(self) -> None:
+        self._histories: set[History] = set()
+        self._kept = KeptCompressors()
+        self._messages = self._compressions = 0
+
+    def frames(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
+        """Whole frames and the lines that each is for, which are then taken to have been sent it."""
+        if not lines:
+            return []
+        if frame.is_secret or not settings.deflate:
+            return [(frame.clear, lines)]
+        try:
+            histories = set(map(_history_of, lines))
+        except AttributeError:
+            clear = [line for line in lines if line.inflater is None]
+            deflated = [line for line in lines if line.inflater is not None]
+            return [(frame.clear, clear), *self.frames(frame, deflated, settings)]
+        self._messages += 1
+        self._kept.shed(self._messages, settings.deflate_kept_bytes)
+        if not (settings.deflate_shared and settings.deflate_takeover):
+            return self._alone(frame, lines, settings)
+        ways: Ways[L] = []
+        if len(histories) == 1 and None not in histories:
+            readers: list[Readers[L]] = [(histories.pop(), lines)]
+        else:
+            readers = self._divide_lines(frame, lines, settings, ways)
+        for group in divide(readers, len(frame.data), settings.deflate_window_bits):
+            ways.append((self._compress(frame, group, settings), _lines_of(group)))
+        return ways
+
+    def leave(self, inflater: Inflater) -> None:
+        """The connection is gone; should something come for it still, it travels clear."""
+        self._forget(inflater)
+        inflater.max_bits = 0
+
+    def figures(self) -> HistoryFigures:
+        """A look at it, which takes a moment: it goes through all that is held."""
+        counts = [history.members for history in self._histories]
+        texts = {id(message): len(message) for history in self._histories for message in history.messages}
+        return HistoryFigures(
+            connections=sum(counts),
+            histories=len(counts),
+            largest_share=max(counts, default=0),
+            text_bytes=sum(texts.values()),
+            kept_compressors=len(self._kept),
+            kept_bytes=self._kept.memory_bytes,
+            messages=self._messages,
+            compressions=self._compressions,
+        )
+
+    def _divide_lines(self, frame: Frame, lines: Sequence[L], settings: Settings, ways: Ways[L]) -> list[Readers[L]]:
+        """Lines by their history; who has none begins one, or finds its frame in `ways` if it cannot."""
+        at: dict[History, list[L]] = {}
+        none: list[L] = []
+        for line in lines:
+            history = _history_of(line)
+            (none if history is None else at.setdefault(history, [])).append(line)
+        begin: dict[int, list[L]] = {}
+        cannot: list[L] = []
+        for line in none:
+            inflater = line.inflater
+            assert inflater is not None
+            if inflater.takeover and inflater.max_bits >= _LEAST_BITS:
+                begin.setdefault(inflater.max_bits, []).append(line)
+            else:
+                cannot.append(line)
+        readers: list[Readers[L]] = [*at.items()]
+        for bits, several in begin.items():
+            readers.append((self._join(History(bits), several), several))
+        if cannot:
+            ways += self._alone(frame, cannot, settings)
+        return self._merge(readers) if len(readers) > 1 else readers
+
+    def _merge(self, readers: Sequence[Readers[L]]) -> list[Readers[L]]:
+        """Those whose histories have come to hold the same messages are at one from now on."""
+        by_last: dict[tuple[int, int, int], list[Readers[L]]] = {}
+        for history, lines in readers:
+            last = id(history.messages[-1]) if history.messages else 0
+            by_last.setdefault((last, history.text_bytes, history.bits), []).append((history, lines))
+        merged: list[Readers[L]] = []
+        for several in by_last.values():
+            by_text: dict[tuple[bytes, ...], list[Readers[L]]] = {}
+            for history, lines in several if len(several) > 1 else ():
+                by_text.setdefault(tuple(history.messages), []).append((history, lines))
+            for same in by_text.values() if by_text else (several,):
+                if len(same) > 1:
+                    same.sort(key=lambda reader: -reader[0].members)
+                    main = self._settle(*same[0])
+                    if main.compressor is not None and main.text_bytes < 1 << main.compressor.bits:
+                        self._kept.drop(main)  # it may refer to what is forgotten, which the others were not sent
+                    together = list(same[0][1])
+                    for history, lines in same[1:]:
+                        self._move(history, main, lines)
+                        together += lines
+                    merged.append((main, together))
+                else:
+                    merged.append(same[0])
+        return merged
+
+    def _compress(self, frame: Frame, group: Group[L], settings: Settings) -> bytes:
+        """The frame of a group, whose histories then hold the message."""
+        histories = [self._settle(history, lines) for history, lines in group.readers]
+        self._compressions += 1
+        data = frame.data
+        count = sum(len(lines) for _, lines in group.readers)
+        most_bits = window_bits(histories[0], count, settings.deflate_window_bits)
+        if len(histories) == 1:
+            payload = self._compress_one(data, histories[0], group.bits, most_bits, settings)
+        else:
+            text = b"".join(histories[0].tail(1 << group.bits))
+            payload = _anew(data, text, group.bits, most_bits, settings).payload(data)
+            for history in histories:
+                self._kept.drop(history)
+        for history in histories:
+            history.append(frame.text, 1 << most_bits)
+            history.used = self._messages
+        return build_frame(frame.opcode, payload, compressed=True)
+
+    def _compress_one(self, data: bytes, history: History, bits: int, most_bits: int, settings: Settings) -> bytes:
+        """With the compressor that is kept, or one made from the text; all of it, where that one will be kept."""
+        kept = history.compressor
+        full_bits = max(min(STOCK_BITS, most_bits), min(most_bits, (history.text_bytes + len(data) - 1).bit_length()))
+        if kept is not None:
+            if full_bits <= kept.bits <= settings.deflate_window_bits and kept.mem_level == settings.deflate_mem_level:
+                self._kept.touch(history)
+                return kept.payload(data)
+            self._kept.drop(history)
+        size = Compressor.size(full_bits, settings.deflate_mem_level)
+        text = b"".join(history.messages)
+        if self._kept.admits(history, size, settings.deflate_kept_bytes):
+            compressor = Compressor(full_bits, _LEVEL, settings.deflate_mem_level, text)
+            self._kept.keep(history, compressor, settings.deflate_kept_bytes)
+        else:
+            compressor = _anew(data, text, bits, most_bits, settings)
+        return compressor.payload(data)
+
+    def _settle(self, history: History, lines: Sequence[L]) -> History:
+        """A history that has exactly these members, all of whom are at this one."""
+        if history.members == len(lines):
+            return history
+        fork = history.fork()
+        if 2 * len(lines) > history.members:
+            self._kept.hand_over(history, fork)
+        self._move(history, fork, lines)
+        return fork
+
+    def _move(self, history: History, other: History, lines: Sequence[L]) -> None:
+        history.members -= len(lines)
+        if not history.members:
+            self._kept.drop(history)
+            self._histories.discard(history)
+        self._join(other, lines)
+
+    def _join(self, history: History, lines: Sequence[L]) -> History:
+        self._histories.add(history)
+        history.members += len(lines)
+        for line in lines:
+            inflater = line.inflater
+            assert inflater is not None
+            inflater.history, inflater.alone = history, None
+        return history
+
+    def _forget(self, inflater: Inflater) -> None:
+        history, inflater.history, inflater.alone = inflater.history, None, None
+        if history is not None:
+            history.members -= 1
+            if not history.members:
+                self._kept.drop(history)
+                self._histories.discard(history)
+
+    def _alone(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
+        """Where nothing is shared, or nothing carried over: a compressor for each, or one that has seen nothing."""
+        fresh: dict[int, list[L]] = {}
+        ways: Ways[L] = []
+        clear: list[L] = []
+        for line in lines:
+            inflater = line.inflater
+            assert inflater is not None
+            bits = min(inflater.max_bits, settings.deflate_window_bits)
+            if inflater.history is not None:
+                self._forget(inflater)
+            if bits < _LEAST_BITS:
+                clear.append(line)
+            elif settings.deflate_takeover and inflater.takeover:
+                alone = inflater.alone
+                if alone is None or (alone.bits, alone.mem_level) != (bits, settings.deflate_mem_level):
+                    alone = inflater.alone = Compressor(bits, _LEVEL, settings.deflate_mem_level)
+                self._compressions += 1
+                ways.append((build_frame(frame.opcode, alone.payload(frame.data), compressed=True), [line]))
+            else:
+                inflater.alone = None
+                too_small = len(frame.data) < settings.deflate_threshold_bytes
+                (clear if too_small else fresh.setdefault(bits, [])).append(line)
+        for bits, several in fresh.items():
+            self._compressions += 1
+            payload = Compressor(bits, _LEVEL, settings.deflate_mem_level).payload(frame.data)
+            ways.append((build_frame(frame.opcode, payload, compressed=True), several))
+        if clear:
+            ways.append((frame.clear, clear))
+        return ways
+
+
+def _anew(data: bytes, text: bytes, bits: int, most_bits: int, settings: Settings) -> Compressor:
+    """A compressor that may refer to the last `1 << bits` bytes of the text, and to all of a long message itself."""
+    bits = max(bits, min(most_bits, (len(data) - 1).bit_length()))
+    return Compressor(bits, _LEVEL, settings.deflate_mem_level, text[-1 << bits :])
+
+
+def _lines_of(group: Group[L]) -> Sequence[L]:
+    """In one list, without a copy where they are."""
+    if len(group.readers) == 1:
+        return group.readers[0][1]
+    return [line for _, lines in group.readers for line in lines]

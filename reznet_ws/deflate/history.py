@@ -1,0 +1,63 @@
+"""The messages that some clients' inflaters hold.
+
+In: messages in the order in which they were sent, compressed. Out: the text that the next one may refer to.
+Never: copies a message, or keeps more than a window of the size that is used can reach.
+
+A compressor in step with a client can be made at any time from the text that the client was sent (`zdict`, for raw
+deflate): so this list, and not a compressor, is what a connection needs. Source: RFC 7692 section 7.2, zlib's
+deflateSetDictionary.
+"""
+
+from __future__ import annotations
+
+from reznet_ws.deflate.compressor import Compressor
+
+# A list of the smallest messages would take more than their text: a Socket.IO event has 7 bytes at least, so that these
+# are more than stock's 4 KB in any case.
+_MOST_MESSAGES = 1024
+
+
+class History:
+    """What all its `members` hold, oldest first; `bits` is the window that each of them promised."""
+
+    __slots__ = ("bits", "compressor", "members", "messages", "text_bytes", "used")
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+        self.messages: list[bytes] = []
+        self.text_bytes = 0
+        self.members = 0
+        # In step with it, if one is kept; and when the history last moved on, in messages of the whole server.
+        self.compressor: Compressor | None = None
+        self.used = 0
+
+    def fork(self) -> History:
+        """The same messages, for some of the members."""
+        other = History(self.bits)
+        other.messages, other.text_bytes, other.used = self.messages.copy(), self.text_bytes, self.used
+        return other
+
+    def append(self, message: bytes, most_bytes: int) -> None:
+        """Move on with a message that all members are sent, and forget what lies beyond so many bytes."""
+        if not message:
+            return  # an inflater's window stays as it is
+        messages = self.messages
+        messages.append(message)
+        text_bytes = self.text_bytes + len(message)
+        forgotten = max(0, len(messages) - _MOST_MESSAGES)
+        for oldest in messages[:forgotten]:
+            text_bytes -= len(oldest)
+        while text_bytes - len(messages[forgotten]) >= most_bytes:
+            text_bytes -= len(messages[forgotten])
+            forgotten += 1
+        if forgotten:
+            del messages[:forgotten]
+        self.text_bytes = text_bytes
+
+    def tail(self, least_bytes: int) -> tuple[bytes, ...]:
+        """The last messages that make at least so many bytes, which it must have."""
+        messages, at = self.messages, len(self.messages)
+        while least_bytes > 0:
+            at -= 1
+            least_bytes -= len(messages[at])
+        return tuple(messages[at:])

@@ -1,0 +1,70 @@
+"""Compressors kept in step with histories in frequent use, within a budget for the process.
+
+In: histories as they move on. Out: whether a compressor for one of them may be kept; those least recently used go.
+Never: takes more than the budget, or gives one up for a history that is used less often.
+"""
+
+from __future__ import annotations
+
+from reznet_ws.deflate.compressor import Compressor
+from reznet_ws.deflate.history import History
+
+# A history that did not move on while the server sent so many messages needs none.
+_IDLE_AFTER_MESSAGES = 1024
+
+
+class KeptCompressors:
+    """`memory_bytes`: what all of them take. Source: zlib's zconf.h."""
+
+    def __init__(self) -> None:
+        # Least recently used first.
+        self._histories: dict[History, None] = {}
+        self.memory_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+    def admits(self, history: History, memory_bytes: int, budget_bytes: int) -> bool:
+        """Whether a compressor of this size has a place, or takes that of one used less recently than this history."""
+        if self.memory_bytes + memory_bytes <= budget_bytes:
+            return True
+        if memory_bytes > budget_bytes:
+            return False
+        return next(iter(self._histories)).used < history.used
+
+    def keep(self, history: History, compressor: Compressor, budget_bytes: int) -> None:
+        """Keep one that was admitted."""
+        self.drop(history)
+        while self._histories and self.memory_bytes + compressor.memory_bytes > budget_bytes:
+            self.drop(next(iter(self._histories)))
+        history.compressor = compressor
+        self._histories[history] = None
+        self.memory_bytes += compressor.memory_bytes
+
+    def touch(self, history: History) -> None:
+        """It was used."""
+        del self._histories[history]
+        self._histories[history] = None
+
+    def drop(self, history: History) -> None:
+        """It is out of step, or not needed; also where there is none."""
+        if history.compressor is not None:
+            self.memory_bytes -= history.compressor.memory_bytes
+            history.compressor = None
+            del self._histories[history]
+
+    def hand_over(self, history: History, fork: History) -> None:
+        """What was in step with a history goes on with most of its members."""
+        fork.compressor, history.compressor = history.compressor, None
+        if self._histories.pop(history, 0) is None:
+            self._histories[fork] = None
+
+    def shed(self, now: int, budget_bytes: int) -> None:
+        """Give up one that is idle, and all that a smaller budget leaves no place for. `now`: in messages."""
+        if not self._histories:
+            return
+        oldest = next(iter(self._histories))
+        if oldest.used < now - _IDLE_AFTER_MESSAGES:
+            self.drop(oldest)
+        while self.memory_bytes > budget_bytes:
+            self.drop(next(iter(self._histories)))

@@ -1,0 +1,110 @@
+"""Who shares the compression of a message, and how much text it may refer to.
+
+In: the histories of a message's receivers, and how many are at each. Out: groups, each for one compression, with the
+window to compress with.
+Never: lets anybody refer to less than stock would: 4 KB, or all that it was sent.
+
+What two histories have in common at their end serves both. The less text a group asks its members to have in common,
+the more of them it holds and the fewer compressions a message takes; the more, the fewer bytes each member is sent. So
+the cost of each way to divide them is added up in one currency, and the least is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from reznet_ws.deflate.history import History
+
+L = TypeVar("L")
+# A history, and the lines of those at it that a message is for.
+Readers = tuple[History, Sequence[L]]
+
+# Stock's window; zlib reaches back 262 bytes less.
+STOCK_BITS = 12
+# All that deflate has; and what one alone may use of it.
+MOST_BITS, ALONE_BITS = 15, 14
+# Of one compression by zlib, made from the text anew (AMD EPYC, zlib 1.3): so many us, and so many for each KB of it.
+_ANEW_US = 6.0
+_TEXT_KB_US = 1.2
+# What the text saves when it is twice as long, as a share of stock's bytes (0.02 to 0.15 over five traffics, see
+# `python -m benchmarks bytes`), and what stock leaves of a message (0.09 to 0.30).
+_SAVED_BY_DOUBLE = 0.08
+_LEFT = 0.3
+# What a us of the server is worth.
+_BYTES_PER_US = 0.25
+
+
+class Group(NamedTuple, Generic[L]):
+    """Readers who get the same frame; what the last `1 << bits` bytes of their histories hold is the same."""
+
+    readers: Sequence[Readers[L]]
+    bits: int
+
+
+def divide(readers: Sequence[Readers[L]], message_bytes: int, most_bits: int) -> list[Group[L]]:
+    """Groups of readers, whose histories all differ. `most_bits`: the window in the settings."""
+    if len(readers) == 1:
+        return _divide(readers, STOCK_BITS, message_bytes, most_bits)[1]
+    groups: list[Group[L]] = []
+    alike, short = _alike(readers, STOCK_BITS)
+    for several in (*alike, *([reader] for reader in short)):
+        groups += _divide(several, STOCK_BITS, message_bytes, most_bits)[1]
+    return groups
+
+
+def window_bits(history: History, count: int, most_bits: int) -> int:
+    """The largest window to use for so many. One alone has to do with less: it pays for its text, and by itself."""
+    return min(history.bits, most_bits, ALONE_BITS if count == 1 else MOST_BITS)
+
+
+def _divide(
+    readers: Sequence[Readers[L]], bits: int, message_bytes: int, most_bits: int
+) -> tuple[float, list[Group[L]]]:
+    """The cost in bytes, and the groups, of readers who have at least `1 << bits` bytes in common, or of one alone."""
+    count = sum(len(lines) for _, lines in readers)
+    reached = min(bits, most_bits, readers[0][0].bits)
+    together = _cost(reached, count, message_bytes), [Group(readers, reached)]
+    if bits >= window_bits(readers[0][0], count, most_bits):
+        return together
+    if len(readers) == 1 and readers[0][0].text_bytes <= 1 << bits:
+        return together
+    alike, short = _alike(readers, bits + 1) if len(readers) > 1 else ([readers], [])
+    cost, groups = 0.0, list[Group[L]]()
+    for several in alike:
+        part_cost, part = _divide(several, bits + 1, message_bytes, most_bits)
+        cost += part_cost
+        groups += part
+    if short:
+        cost += _cost(bits, sum(len(lines) for _, lines in short), message_bytes)
+        groups.append(Group(short, bits))
+    return (cost, groups) if cost < together[0] else together
+
+
+def _alike(readers: Sequence[Readers[L]], bits: int) -> tuple[list[Sequence[Readers[L]]], list[Readers[L]]]:
+    """Those whose last `1 << bits` bytes, or all that their clients promised to hold, are the same messages; and those
+    who have less."""
+    by_last: dict[int, list[Readers[L]]] = {}
+    short: list[Readers[L]] = []
+    for reader in readers:
+        history = reader[0]
+        if history.text_bytes >= 1 << min(bits, history.bits):
+            by_last.setdefault(id(history.messages[-1]), []).append(reader)
+        else:
+            short.append(reader)
+    alike: list[Sequence[Readers[L]]] = []
+    for several in by_last.values():
+        if len(several) == 1:
+            alike.append(several)
+            continue
+        by_tail: dict[tuple[int, tuple[bytes, ...]], list[Readers[L]]] = {}
+        for reader in several:
+            promised = reader[0].bits
+            by_tail.setdefault((promised, reader[0].tail(1 << min(bits, promised))), []).append(reader)
+        alike += by_tail.values()
+    return alike, short
+
+
+def _cost(bits: int, count: int, message_bytes: int) -> float:
+    left = message_bytes * _LEFT * (1 - _SAVED_BY_DOUBLE * (bits - STOCK_BITS))
+    return count * left + _BYTES_PER_US * (_ANEW_US + _TEXT_KB_US * (1 << bits) / 1024)
