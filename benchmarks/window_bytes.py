@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from benchmarks.traffic import Emission
 from reznet_ws.deflate.window import Figures
-from reznet_ws.lab.explain.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
+from reznet_ws.replay.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
 from reznet_ws.settings import Settings
 
 _STOCK = Settings.stock()

@@ -136,8 +136,8 @@ def _add_load(commands: Any) -> None:
 def _load(args: argparse.Namespace) -> int:
     # Imported here, since a server needs no lab.
     with _extra_lab():
-        from reznet_ws.lab.load import Load, interleave
-        from reznet_ws.lab.report import is_met, load_report
+        from reznet_ws.lab.comparison import Load, interleave
+        from reznet_ws.lab.comparison_report import is_met, load_report
 
     if args.rounds < 1 or args.duration <= 0:
         raise ValueError("--rounds must be at least 1 and --duration above 0")

@@ -24,6 +24,7 @@ PURE = [
     "message.formats",
     "stats",
     "demo.vocabulary",
+    "demo.cast",
     "demo.scenes",
     "demo.workload",
 ]

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 
 from reznet_ws.adapters.fastapi import is_token, stats_router
 from reznet_ws.adapters.socketio import ConnectionManager, attach
-from reznet_ws.demo.workload import Message, Mix, generate
+from reznet_ws.demo.workload import Mix, TraceEvent, generate
 from reznet_ws.settings import Settings
 
 Handler = Callable[..., Awaitable[Any]]
@@ -68,7 +68,7 @@ class Simulation:
             self._task.cancel()
             self._task = None
 
-    async def _play(self, messages: Iterator[Message]) -> None:
+    async def _play(self, messages: Iterator[TraceEvent]) -> None:
         began_s = time.monotonic()
         for message in messages:
             due_s = began_s + message.offset_ms / 1000
@@ -76,7 +76,7 @@ class Simulation:
             await asyncio.sleep(max(0, due_s - time.monotonic()))
             await self.emit(message, due_s)
 
-    async def emit(self, message: Message, due_s: float) -> None:
+    async def emit(self, message: TraceEvent, due_s: float) -> None:
         """Emit one message now and note when."""
         seq, self._next_seq = self._next_seq, self._next_seq + 1
         self.emissions.append(Emission(seq, message.event, due_s, time.monotonic()))

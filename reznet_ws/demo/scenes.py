@@ -1,137 +1,35 @@
 """Scenes of an agent chat: what happens in one channel when somebody asks, talks, types, or when an agent plans.
 
-In: random numbers, who is in the room, when the scene starts. Out: its messages, each with its time.
-Never: reads a clock (time is simulated), waits, sends, or draws from anything but what it is given.
+In: a scene, with who takes part in it. Out: the scene, with its messages written down.
+Never: reads a clock, waits or sends.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from reznet_ws.demo.cast import Scene, draw_uuid
 from reznet_ws.demo.vocabulary import (
-    AGENTS,
     ERRORS,
-    LANGUAGES,
     MAX_CONTENT_CHARS,
-    MODELS,
-    USERS,
-    Draw,
-    Language,
     between,
     brief,
     content,
-    favour,
-    on_topic,
     pick,
     pieces,
     remark,
     sentence,
 )
-from reznet_ws.message.fields import iso_from_ms
 
-# The seed document's own timestamp: 2025-10-25T12:00:00.000Z.
-EPOCH_MS = 1_761_393_600_000
 MIN_PLAN_BYTES, MAX_PLAN_BYTES = 10_500, 24_000
-
-# When (ms), which event, its data.
-Step = tuple[float, str, dict[str, Any]]
-
-
-def _uuid(draw: Draw) -> str:
-    """What looks like a random UUID (version 4): 122 bits that no compressor can guess, as in a real message."""
-    a, b, c, d = (int(draw() * 0x1_0000_0000) for _ in range(4))
-    high, low = b >> 16, b & 0x0FFF | 0x4000
-    third = c >> 16 & 0x3FFF | 0x8000
-    return f"{a:08x}-{high:04x}-{low:04x}-{third:04x}-{c & 0xFFFF:04x}{d:08x}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Agent:
-    name: str
-    id: str
-    model: str
-    provider: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Room:
-    """Who is there, each with the id that it keeps."""
-
-    agents: list[_Agent]
-    users: list[tuple[str, str]]
-    channels: list[str]
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> Room:
-        """Everybody, with ids and models from the seed."""
-        agents = []
-        for name in AGENTS:
-            model, provider = favour(draw, MODELS)
-            agents.append(_Agent(name=name, id=_uuid(draw), model=model, provider=provider))
-        return cls(
-            agents=agents,
-            users=[(name, _uuid(draw)) for name in USERS],
-            channels=[_uuid(draw) for _ in range(8)],
-        )
-
-
-@dataclass(kw_only=True)
-class Scene:
-    """Writes down what happens in one channel, while its own time goes on."""
-
-    draw: Draw
-    room: Room
-    language: Language
-    channel: str
-    user: tuple[str, str]
-    agent: _Agent
-    start_ms: float
-    now_ms: float
-    steps: list[Step] = field(default_factory=list)
-
-    @classmethod
-    def drawn(cls, draw: Draw, room: Room, languages: Sequence[str], start_ms: float) -> Scene:
-        """A channel, who talks in it with which agent, and in which of some languages."""
-        language = LANGUAGES[pick(draw, languages)]
-        channel, user, agent = favour(draw, room.channels), favour(draw, room.users), favour(draw, room.agents)
-        return cls(
-            draw=draw,
-            room=room,
-            language=on_topic(draw, language),
-            channel=channel,
-            user=user,
-            agent=agent,
-            start_ms=start_ms,
-            now_ms=start_ms,
-        )
-
-    def wait(self, low_ms: float, high_ms: float) -> None:
-        """Let some time pass."""
-        self.now_ms += between(self.draw, low_ms, high_ms)
-
-    def emit(self, event: str, **data: Any) -> None:
-        """Write down what happens now."""
-        self.steps.append((self.offset_ms, event, data))
-
-    @property
-    def offset_ms(self) -> float:
-        """The scene's own time."""
-        return round(self.now_ms, 3)
-
-    @property
-    def now(self) -> str:
-        """The same as a timestamp."""
-        return iso_from_ms(EPOCH_MS + math.floor(self.offset_ms))
 
 
 def _play_streamed(scene: Scene) -> None:
     question = _ask(scene)
     text = content(scene.draw, scene.language, 150, 650)
-    message_id = _uuid(scene.draw)
+    message_id = draw_uuid(scene.draw)
     _status(scene, "busy")
     _stream(scene, message_id, text)
     _answer(scene, message_id, text, question)
@@ -142,7 +40,7 @@ def _play_answered(scene: Scene) -> None:
     if scene.draw() < 0.5:
         _status(scene, "busy")
     scene.wait(300, 1200)
-    _answer(scene, _uuid(scene.draw), content(scene.draw, scene.language, 40, 1400), question)
+    _answer(scene, draw_uuid(scene.draw), content(scene.draw, scene.language, 40, 1400), question)
 
 
 def _play_talk(scene: Scene) -> None:
@@ -160,7 +58,7 @@ def _play_typing(scene: Scene) -> None:
 
 def _play_presence(scene: Scene) -> None:
     for _ in range(int(between(scene.draw, 1, 4))):
-        agent = pick(scene.draw, scene.room.agents)
+        agent = pick(scene.draw, scene.cast.agents)
         status = pick(scene.draw, ("online", "idle", "busy"))
         # What comes and goes by itself carries no time, as in the seed document's own examples.
         scene.emit("agent_status", agent_name=agent.name, agent_id=agent.id, status=status)
@@ -168,13 +66,13 @@ def _play_presence(scene: Scene) -> None:
 
 
 def _play_plan(scene: Scene) -> None:
-    (scene.agent,) = (agent for agent in scene.room.agents if agent.name == "@orchestrator")
+    (scene.agent,) = (agent for agent in scene.cast.agents if agent.name == "@orchestrator")
     _status(scene, "planning")
     scene.wait(500, 2000)
     tasks = _tasks(scene)
     scene.emit(
         "workflow_plan",
-        workflow_id=_uuid(scene.draw),
+        workflow_id=draw_uuid(scene.draw),
         channel_id=scene.channel,
         orchestrator=scene.agent.name,
         description=sentence(scene.draw, scene.language),
@@ -213,7 +111,7 @@ def _ask(scene: Scene) -> str:
 def _say(scene: Scene) -> str:
     """A user's message, with the end of the typing that led to it."""
     name, user_id = scene.user
-    message_id = _uuid(scene.draw)
+    message_id = draw_uuid(scene.draw)
     scene.emit(
         "message_new",
         message_id=message_id,
@@ -307,7 +205,7 @@ def _tasks(scene: Scene) -> list[dict[str, Any]]:
 
 def _task(scene: Scene, order: int) -> dict[str, Any]:
     draw = scene.draw
-    agent = pick(draw, scene.room.agents)
+    agent = pick(draw, scene.cast.agents)
     earlier = {int(between(draw, 1, order)) for _ in range(int(between(draw, 0, 3)))} if order > 1 else set()
     return {
         "order": order,

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from reznet_ws.demo.scenes import SCENES, Room, Scene, Step
+from reznet_ws.demo.cast import Cast, Scene, Step
+from reznet_ws.demo.scenes import SCENES
 from reznet_ws.demo.vocabulary import LANGUAGES, Draw
 
 EVENTS = (
@@ -43,7 +44,7 @@ _WARM_UP_MS, _WARM_UP_MESSAGES = 6_000.0, 6_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
+class TraceEvent:
     """One event that the server emits. Units: offset in ms from the start; `data["seq"]` counts from 0."""
 
     offset_ms: float
@@ -82,7 +83,7 @@ class Mix:
         return {name: getattr(self, name) for name in SCENES}
 
 
-def generate(seed: int, rate_per_s: float, mix: Mix | str = "chat") -> Iterator[Message]:
+def generate(seed: int, rate_per_s: float, mix: Mix | str = "chat") -> Iterator[TraceEvent]:
     """Endless messages in the order of their offsets, on average `rate_per_s` of them each second.
 
     Raises: ValueError, at the call, for a negative seed, a rate outside `MIN_RATE_PER_S` to `MAX_RATE_PER_S` or an
@@ -100,12 +101,12 @@ def generate(seed: int, rate_per_s: float, mix: Mix | str = "chat") -> Iterator[
     return _number(_merge(_scenes(random.Random(seed).random, rate_per_s, mix)))
 
 
-def _number(steps: Iterator[Step]) -> Iterator[Message]:
+def _number(steps: Iterator[Step]) -> Iterator[TraceEvent]:
     seq = 0
     for offset_ms, event, data in steps:
         if offset_ms >= 0:
             data["seq"] = seq
-            yield Message(offset_ms=offset_ms, event=event, data=data)
+            yield TraceEvent(offset_ms=offset_ms, event=event, data=data)
             seq += 1
 
 
@@ -123,13 +124,13 @@ def _merge(scenes: Iterator[Scene]) -> Iterator[Step]:
 
 
 def _scenes(draw: Draw, rate_per_s: float, mix: Mix) -> Iterator[Scene]:
-    room = Room.drawn(draw)
+    cast = Cast.drawn(draw)
     plays = list(SCENES.values())
     # accumulate() adds plainly; sum() rounds floats in another way from Python 3.12 on.
     limits = list(accumulate(mix.weights().values()))
     slot_ms, length_ms = -min(_WARM_UP_MS, 1000 * _WARM_UP_MESSAGES / rate_per_s), 0.0
     while True:
-        scene = Scene.drawn(draw, room, mix.languages, slot_ms + length_ms * draw())
+        scene = Scene.drawn(draw, cast, mix.languages, slot_ms + length_ms * draw())
         play = plays[bisect(limits, limits[-1] * draw(), hi=len(plays) - 1)]
         play(scene)
         yield scene

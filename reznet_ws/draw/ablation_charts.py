@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from reznet_ws.draw.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
 from reznet_ws.draw.picture import Picture
-from reznet_ws.draw.progress import ProgressBar
+from reznet_ws.draw.progress_bar import ProgressBar
 from reznet_ws.draw.tables import align
 from reznet_ws.replay.ablation import LAYERS, Outcome, Subset, shapley
 

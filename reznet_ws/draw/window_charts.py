@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from reznet_ws.draw.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress
 from reznet_ws.draw.picture import Picture
 from reznet_ws.draw.tables import Table
-from reznet_ws.lab.explain.windows import NO_WINDOW
+from reznet_ws.replay.windows import NO_WINDOW
 
 _COLOURS = [WIRE_COLOUR, *(LAYER_COLOURS[name] for name in ("abbreviate", "gzip", "utf8", "batch", "deflate"))]
 _ROW_PX = 24

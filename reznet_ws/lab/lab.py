@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.demo.chat import Application
-from reznet_ws.lab.clients.crowd import REPORT_INTERVAL_S, Counts
 from reznet_ws.lab.clients.fleet import Fleet, Progress
+from reznet_ws.lab.clients.simulated import REPORT_INTERVAL_S, Counts
 from reznet_ws.lab.measurement import Latencies, Measurement
 from reznet_ws.lab.running import Running
 from reznet_ws.settings import Settings

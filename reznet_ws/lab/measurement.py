@@ -12,7 +12,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
-from reznet_ws.lab.clients.crowd import Counts
+from reznet_ws.lab.clients.simulated import Counts
 
 # 1 us to 60 s, three significant digits.
 _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 60_000_000, 3

@@ -17,8 +17,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from reznet_ws.deflate.extension import AdjustableDeflate
-from reznet_ws.demo.workload import Message as Recorded
-from reznet_ws.demo.workload import Mix, generate
+from reznet_ws.demo.workload import Mix, TraceEvent, generate
 from reznet_ws.ledger import header_bytes
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import Message, Packet, pack
@@ -59,14 +58,14 @@ class Outcome:
 
 def record(
     count: int, mix: Mix | str = "chat", seed: int = 1, *, event: str | None = None, rate_per_s: float = 20
-) -> list[Recorded]:
+) -> list[TraceEvent]:
     """The first messages of the lab's seeded traffic, or of those of one kind, as a trace."""
     messages = generate(seed, rate_per_s, mix)
     return list(itertools.islice((message for message in messages if event in (None, message.event)), count))
 
 
 def ablate(
-    trace: Sequence[Recorded],
+    trace: Sequence[TraceEvent],
     figures: Settings | None = None,
     layers: Sequence[str] = LAYERS,
     progress: Callable[[int, int], None] | None = None,
@@ -106,7 +105,7 @@ def subsets(layers: Iterable[str]) -> list[Subset]:
     return [frozenset(some) for size in range(len(layers) + 1) for some in itertools.combinations(layers, size)]
 
 
-def replay(trace: Iterable[Recorded], settings: Settings, batcher: Batcher | None = None) -> Outcome:
+def replay(trace: Iterable[TraceEvent], settings: Settings, batcher: Batcher | None = None) -> Outcome:
     """What a client of format 2 that offered permessage-deflate is sent for a trace, by the server's own code."""
     return _send(_encode(trace, settings), settings, batcher)
 
@@ -161,7 +160,7 @@ def encode(event: str, data: Any, settings: Settings) -> Message:
     return Message(event, (optimizer.encode(optimizer.encode_plain(data)),))
 
 
-def _encode(trace: Iterable[Recorded], settings: Settings) -> list[Timed]:
+def _encode(trace: Iterable[TraceEvent], settings: Settings) -> list[Timed]:
     return [(recorded.offset_ms, encode(recorded.event, recorded.data, settings)) for recorded in trace]
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from reznet_ws.demo.workload import Message
+from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.replay.ablation import replay
 from reznet_ws.settings import Settings
 
@@ -19,7 +19,7 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 def replay_us(
-    trace: Sequence[Message],
+    trace: Sequence[TraceEvent],
     variants: Mapping[Name, Settings],
     runs: int = 3,
     progress: Callable[[int, int], None] | None = None,

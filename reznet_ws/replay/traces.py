@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reznet_ws.demo.workload import Message
+from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.message.json_text import dumps
 
 
-def plain_bytes(message: Message) -> int:
+def plain_bytes(message: TraceEvent) -> int:
     """The size of a message's data as python-socketio would send it."""
     return len(dumps(message.data, utf8=False))
 
 
-def byte_shares(trace: Iterable[Message]) -> list[tuple[str, int, int, float]]:
+def byte_shares(trace: Iterable[TraceEvent]) -> list[tuple[str, int, int, float]]:
     """For each event: how many messages, their bytes, and their share of all bytes in percent; most bytes first."""
     counts: dict[str, list[int]] = {}
     for message in trace:
@@ -27,7 +27,7 @@ def byte_shares(trace: Iterable[Message]) -> list[tuple[str, int, int, float]]:
     return sorted(rows, key=lambda row: -row[2])
 
 
-def split_by_size(trace: Sequence[Message], threshold_bytes: int) -> tuple[list[Message], list[Message]]:
+def split_by_size(trace: Sequence[TraceEvent], threshold_bytes: int) -> tuple[list[TraceEvent], list[TraceEvent]]:
     """Those up to a size, and those above it."""
     sizes = [plain_bytes(message) for message in trace]
     small = [message for message, size in zip(trace, sizes, strict=True) if size <= threshold_bytes]

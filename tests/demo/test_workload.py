@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reznet_ws.demo.scenes import EPOCH_MS
-from reznet_ws.demo.vocabulary import COMMON, ENGLISH, LANGUAGES, SNIPPETS, content, on_topic, pieces
-from reznet_ws.demo.workload import EVENTS, MIXES, Message, Mix, generate
+from reznet_ws.demo.cast import EPOCH_MS
+from reznet_ws.demo.vocabulary import COMMON, LANGUAGES, SNIPPETS, content, on_topic, pieces
+from reznet_ws.demo.workload import EVENTS, MIXES, Mix, TraceEvent, generate
 from reznet_ws.message.fields import abbreviate, expand, ms_from_iso
 
 # Of the first 500 messages of seed 1 at 20 a second. They change whenever a word of the vocabulary does; then measure
@@ -49,15 +49,15 @@ SEEDS = st.integers(0, 2**64)
 RATES = st.floats(0.1, 100)
 
 
-def take(count: int, seed: int = 1, rate_per_s: float = 20, mix: Mix | str = "chat") -> list[Message]:
+def take(count: int, seed: int = 1, rate_per_s: float = 20, mix: Mix | str = "chat") -> list[TraceEvent]:
     return list(itertools.islice(generate(seed, rate_per_s, mix), count))
 
 
-def texts(messages: list[Message]) -> list[str]:
+def texts(messages: list[TraceEvent]) -> list[str]:
     return [message.data["content"] for message in messages if "content" in message.data]
 
 
-def as_json(message: Message) -> bytes:
+def as_json(message: TraceEvent) -> bytes:
     return json.dumps(asdict(message)).encode()
 
 
@@ -202,7 +202,7 @@ def test_the_unicode_mix_speaks_three_languages() -> None:
 def test_every_slot_of_a_template_has_words() -> None:
     figures = {"n", "big", "pct", "port", "line", "hex"}
     for language in LANGUAGES.values():
-        known = figures | set(COMMON) | set(language.words) | ({"nouns"} if language is ENGLISH else set())
+        known = figures | set(COMMON) | set(language.words) | ({"nouns"} if language is LANGUAGES["en"] else set())
         parts = (getattr(language, item.name) for item in fields(language))
         lists = [part for part in parts if isinstance(part, tuple)]
         for template in itertools.chain(*lists, *language.words.values(), *COMMON.values(), SNIPPETS):
@@ -220,7 +220,7 @@ def test_one_text_compresses_like_prose() -> None:
     # Measured with `gzip -6` on pieces of 1000 characters: this project's own documents 57 to 62 %, Python's language
     # reference 51 %.
     draw = random.Random(5).random
-    made = [content(draw, on_topic(draw, ENGLISH), 950, 1050).encode() for _ in range(300)]
+    made = [content(draw, on_topic(draw, LANGUAGES["en"]), 950, 1050).encode() for _ in range(300)]
     ratios = [len(gzip.compress(text, 6)) / len(text) for text in made if 900 < len(text) < 1100]
     assert len(ratios) > 100
     assert 0.5 < median(ratios) < 0.6

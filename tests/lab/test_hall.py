@@ -9,7 +9,7 @@ import pytest
 
 from reznet_ws.lab.explain.hall import Hall, stop_hall
 from reznet_ws.lab.explain.journey import take_any
-from reznet_ws.lab.explain.windows import Members, as_text, inflate_all
+from reznet_ws.replay.windows import Members, as_text, inflate_all
 from reznet_ws.settings import Settings
 
 EVENTS = take_any(30)

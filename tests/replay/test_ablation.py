@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from real_sites import APART_MS, WINDOW_MS, RealSite, played
 
-from reznet_ws.demo.workload import Message
+from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.draw.ablation_charts import AblationBar, draw_ablation, draw_shares, draw_sum
 from reznet_ws.replay.ablation import (
     LAYERS,
@@ -84,14 +84,14 @@ def test_a_trace_of_nothing_costs_nothing() -> None:
 
 
 def test_no_layer_at_all_is_the_events_as_python_socketio_sends_them() -> None:
-    trace = [Message(offset_ms=0, event="message_new", data={"content": "здесь"})]
+    trace = [TraceEvent(offset_ms=0, event="message_new", data={"content": "здесь"})]
     text = '42["message_new",{"content":"\\u0437\\u0434\\u0435\\u0441\\u044c"}]'
     assert ablate(trace)[NOTHING] == Outcome(1, 1, len(text), len(text) + 2, (0.0,))
 
 
 def test_a_delay_is_counted_from_when_a_message_was_emitted() -> None:
     status = {"agent_name": "@qa", "status": "idle"}
-    trace = [Message(offset_ms=at, event="agent_status", data=status) for at in (0, 10, 49, 60, 200)]
+    trace = [TraceEvent(offset_ms=at, event="agent_status", data=status) for at in (0, 10, 49, 60, 200)]
     outcome = replay(trace, Settings(batch_window_ms=50))
     # The first opens a window; two wait for its end and open the next; the fourth waits for that; the last is alone.
     assert outcome.delays_ms == (0, 40, 1, 40, 0)
@@ -122,7 +122,7 @@ def test_nothing_has_no_percentile() -> None:
 _BURSTS, _BURST_MESSAGES = 3, 24
 
 
-def _bursts() -> list[list[Message]]:
+def _bursts() -> list[list[TraceEvent]]:
     """Plans, and text in three languages, among what may wait: each layer has something to do."""
     mixed = itertools.chain.from_iterable(zip(record(60, mix="unicode"), record(60, mix="status"), strict=True))
     messages = list(itertools.islice(mixed, _BURSTS * _BURST_MESSAGES - _BURSTS))

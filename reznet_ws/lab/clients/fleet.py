@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from reznet_ws.lab.clients.crowd import Counts
+from reznet_ws.lab.clients.simulated import Counts
 
 STOP_TIMEOUT_S = 10
 # A Python client takes about 0.1 ms a message; at 20 messages a second a core holds several times as many.
@@ -111,7 +111,7 @@ class _Crowd:
     def __init__(self, arguments: list[str], changed: threading.Condition) -> None:
         # A session of its own, so that Ctrl-C in a notebook's terminal does not kill it; it ends when the pipe closes.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "reznet_ws.lab.clients.crowd", *arguments],
+            [sys.executable, "-m", "reznet_ws.lab.clients.simulated", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

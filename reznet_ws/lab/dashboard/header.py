@@ -11,7 +11,7 @@ from html import escape
 
 import ipywidgets as widgets
 
-from reznet_ws.draw.progress import ConnectionBar
+from reznet_ws.draw.progress_bar import ConnectionBar
 
 STYLE = """
 .reznet-status { font-size: 12.5px; }

@@ -16,7 +16,7 @@ import socketio
 
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.adapters.socketio import attach
-from reznet_ws.demo.workload import Message as Recorded
+from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.lab.clients.fleet import Fleet
 from reznet_ws.lab.explain.journey import Event, engineio_packets
 from reznet_ws.message.batch import Batch, MessageBatcher
@@ -84,26 +84,26 @@ class OvertakingBatcher(TrailingBatcher[Item]):
         return [*self.due(now_ms), Batch(tuple(receivers), (message,))]
 
 
-def lone(count: int, apart_ms: float) -> list[Recorded]:
+def lone(count: int, apart_ms: float) -> list[TraceEvent]:
     """Statuses so far apart that no window holds two."""
     return retime(of_kinds(record(20 * count, mix="status"), "agent_status")[:count], apart_ms)
 
 
-def retime(trace: Iterable[Recorded], apart_ms: float) -> list[Recorded]:
+def retime(trace: Iterable[TraceEvent], apart_ms: float) -> list[TraceEvent]:
     """The same messages, evenly spaced."""
     return [
-        Recorded(offset_ms=number * apart_ms, event=message.event, data=message.data)
+        TraceEvent(offset_ms=number * apart_ms, event=message.event, data=message.data)
         for number, message in enumerate(trace)
     ]
 
 
-def of_kinds(trace: Iterable[Recorded], *events: str) -> list[Recorded]:
+def of_kinds(trace: Iterable[TraceEvent], *events: str) -> list[TraceEvent]:
     """Only some events."""
     return [message for message in trace if message.event in events]
 
 
 def waiting_delays_ms(
-    trace: Sequence[Recorded], settings: Settings, batcher: MessageBatcher[int, Any] | None = None
+    trace: Sequence[TraceEvent], settings: Settings, batcher: MessageBatcher[int, Any] | None = None
 ) -> list[float]:
     """What batching adds to each message that may wait; the others are never held back."""
     departures = _departures(trace, settings, batcher)
@@ -111,7 +111,7 @@ def waiting_delays_ms(
 
 
 def seqs_as_sent(
-    trace: Sequence[Recorded], settings: Settings, batcher: MessageBatcher[int, Any] | None = None
+    trace: Sequence[TraceEvent], settings: Settings, batcher: MessageBatcher[int, Any] | None = None
 ) -> list[int]:
     """The messages' numbers in the order in which they leave."""
     return [int(message.data["seq"]) for _, message in _departures(trace, settings, batcher)]
@@ -168,7 +168,7 @@ def pack_us(events: Sequence[Event], settings: Settings, *, together: bool, runs
     return measured
 
 
-def first_overtaken(trace: Sequence[Recorded], seqs: Sequence[int]) -> tuple[Recorded, Recorded]:
+def first_overtaken(trace: Sequence[TraceEvent], seqs: Sequence[int]) -> tuple[TraceEvent, TraceEvent]:
     """The first message that comes after a later one, and that one. Raises: ValueError where none does."""
     by_seq = {int(message.data["seq"]): message for message in trace}
     highest = -1
@@ -216,7 +216,7 @@ class CpuBench:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def compare(self, trace: Sequence[Recorded], variants: dict[str, Settings], runs: int = 3) -> dict[str, float]:
+    def compare(self, trace: Sequence[TraceEvent], variants: dict[str, Settings], runs: int = 3) -> dict[str, float]:
         """µs of CPU for each delivery: the median of some runs, the variants taking turns."""
         self.measure_us(trace, next(iter(variants.values())))  # the first run pays for imports and caches
         measured: dict[str, list[float]] = {name: [] for name in variants}
@@ -225,7 +225,7 @@ class CpuBench:
                 measured[name].append(self.measure_us(trace, settings))
         return {name: statistics.median(values) for name, values in measured.items()}
 
-    def measure_us(self, trace: Sequence[Recorded], settings: Settings) -> float:
+    def measure_us(self, trace: Sequence[TraceEvent], settings: Settings) -> float:
         """µs of the server thread's CPU for each delivery of a trace that is emitted ten messages at a time."""
         self._server.call(lambda: setattr(self._manager, "settings", settings.replace(deflate_adjustable=True)))
         wanted = self._fleet.counts.received + len(trace) * self.users
@@ -234,7 +234,7 @@ class CpuBench:
         self._fleet.wait_received(wanted, _TIMEOUT_S)
         return (self._server.call(time.thread_time) - before_s) * 1e6 / (len(trace) * self.users)
 
-    async def _emit(self, trace: Sequence[Recorded]) -> None:
+    async def _emit(self, trace: Sequence[TraceEvent]) -> None:
         for start in range(0, len(trace), _BURST):
             for message in trace[start : start + _BURST]:
                 await self._manager.broadcast(message.event, message.data)
@@ -242,12 +242,12 @@ class CpuBench:
 
 
 def _departures(
-    trace: Sequence[Recorded], settings: Settings, batcher: MessageBatcher[int, Any] | None
-) -> list[tuple[float, Recorded]]:
+    trace: Sequence[TraceEvent], settings: Settings, batcher: MessageBatcher[int, Any] | None
+) -> list[tuple[float, TraceEvent]]:
     timed = ((message.offset_ms, message) for message in trace)
     leaving = leave(timed, batcher or MessageBatcher(settings), lambda message: _may_wait(message, settings))
     return [(left_ms, message) for left_ms, together in leaving for _, message in together]
 
 
-def _may_wait(message: Recorded, settings: Settings) -> bool:
+def _may_wait(message: TraceEvent, settings: Settings) -> bool:
     return encode(message.event, message.data, settings).may_wait(settings)

@@ -21,7 +21,7 @@ import socketio
 from engineio.packet import Packet
 from engineio.payload import Payload
 
-from reznet_ws.demo.workload import Message
+from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.lab.clients.devtools import TIMEOUT_S, find_browser, open_page
 from reznet_ws.lab.clients.listener import Listener
 from reznet_ws.lab.explain.journey import Event, engineio_packets
@@ -76,17 +76,17 @@ SEED_KEY_PERCENTS = {
 # Traces
 
 
-def events_of(trace: Iterable[Message]) -> list[Event]:
+def events_of(trace: Iterable[TraceEvent]) -> list[Event]:
     """Names and data, without the times."""
     return [(message.event, message.data) for message in trace]
 
 
-def change(trace: Iterable[Message], how: Callable[[Any], Any]) -> list[Message]:
+def change(trace: Iterable[TraceEvent], how: Callable[[Any], Any]) -> list[TraceEvent]:
     """The same trace with the data of each message changed."""
     return [dataclasses.replace(message, data=how(message.data)) for message in trace]
 
 
-def saving_percent(trace: Sequence[Message], settings: Settings, base: Settings | None = None) -> float:
+def saving_percent(trace: Sequence[TraceEvent], settings: Settings, base: Settings | None = None) -> float:
     """What settings save of the bytes at the socket, in % of what the base (by default no layer) sends."""
     return percent(replay(trace, base or Settings.off()).wire_bytes, replay(trace, settings).wire_bytes)
 

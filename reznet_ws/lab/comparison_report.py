@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reznet_ws.draw.tables import align
-from reznet_ws.lab.load import BASELINE, Load, Run, compare, spread, verdict, worst
+from reznet_ws.lab.comparison import BASELINE, Load, Run, compare, spread, verdict, worst
 
 _COLUMNS = {
     "bytes a delivery": lambda run: run.bytes_per_delivery,

@@ -11,10 +11,10 @@ import pytest
 
 from reznet_ws.draw.look import LAYER_COLOURS
 from reznet_ws.lab import lab as lab_module
-from reznet_ws.lab.dashboard.charts import MAX_POINTS, Charts
 from reznet_ws.lab.dashboard.controls import HIDDEN, SettingsControls, label, stops
+from reznet_ws.lab.dashboard.dashboard import Dashboard
 from reznet_ws.lab.dashboard.header import Header
-from reznet_ws.lab.dashboard.panel import Dashboard
+from reznet_ws.lab.dashboard.live_charts import MAX_POINTS, Charts
 from reznet_ws.lab.dashboard.scoreboard import scoreboard_html
 from reznet_ws.lab.dashboard.worker import Worker
 from reznet_ws.lab.lab import Lab

@@ -10,7 +10,7 @@ from reznet_ws.deflate.window import Figures
 from reznet_ws.draw.window_charts import draw_windows
 from reznet_ws.lab.explain import windows
 from reznet_ws.lab.explain.journey import CHINESE, RUSSIAN, take_any
-from reznet_ws.lab.explain.windows import (
+from reznet_ws.replay.windows import (
     FIGURES,
     NO_WINDOW,
     SENTINEL,

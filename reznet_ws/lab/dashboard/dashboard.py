@@ -20,10 +20,10 @@ import ipywidgets as widgets
 from reznet_ws.draw.look import WIDTH_PX
 from reznet_ws.draw.picture import draw_picture
 from reznet_ws.lab.dashboard import controls, header, scoreboard
-from reznet_ws.lab.dashboard.charts import Charts
 from reznet_ws.lab.dashboard.controls import SettingsControls, close_all
 from reznet_ws.lab.dashboard.header import Header
-from reznet_ws.lab.dashboard.traffic import TrafficControls
+from reznet_ws.lab.dashboard.live_charts import Charts
+from reznet_ws.lab.dashboard.load_controls import TrafficControls
 from reznet_ws.lab.dashboard.worker import Worker
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement

@@ -1,4 +1,4 @@
-"""Simulated clients, in a process of their own: `python -m reznet_ws.lab.clients.crowd URL`.
+"""Simulated clients, in a process of their own: `python -m reznet_ws.lab.clients.simulated URL`.
 
 In: one JSON object a line on standard input, `{"users": n}` with how many clients there should be. Out: one JSON object
 a line on standard output, several times a second: who is connected, what went wrong, when each message arrived.
@@ -193,7 +193,9 @@ async def _report(crowd: Crowd) -> None:
 
 def main() -> None:
     """Read the arguments and run."""
-    parser = argparse.ArgumentParser(prog="reznet_ws.lab.clients.crowd", description="Simulated clients for the lab.")
+    parser = argparse.ArgumentParser(
+        prog="reznet_ws.lab.clients.simulated", description="Simulated clients for the lab."
+    )
     parser.add_argument("url")
     parser.add_argument("--stock-share", type=float, default=0.0)
     parser.add_argument("--no-deflate", action="store_true")
