@@ -23,7 +23,7 @@ from benchmarks.client import Client
 from benchmarks.processor import resident_bytes
 from benchmarks.report import table
 from reznet_ws import Settings, attach
-from reznet_ws.adapters.serving import listen, uvicorn_config
+from reznet_ws.adapters.serving import listen
 
 _READ_BYTES = 65_536
 _FILLER_BYTES = 500
@@ -107,7 +107,7 @@ def _serve(pipe: Connection, rate_per_s: float, settings: Settings) -> None:
     chance = random.Random(1)
 
     async def serve() -> None:
-        server = uvicorn.Server(uvicorn_config(socketio.ASGIApp(sio), log_level="error", ws_ping_interval=None))
+        server = uvicorn.Server(uvicorn.Config(socketio.ASGIApp(sio), log_level="error", ws_ping_interval=None))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         pipe.send(bound.getsockname()[1])
         asyncio.get_running_loop().add_reader(pipe.fileno(), answer)

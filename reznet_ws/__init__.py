@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reznet_ws.adapters.socketio import ConnectionManager, attach
+    from reznet_ws.adapters.manager import AsyncServer, ConnectionManager, attach
     from reznet_ws.message.batch import MessageBatcher
     from reznet_ws.message.fields import FIELD_MAP, DecodeError, PayloadError
     from reznet_ws.message.payload import PayloadOptimizer, decode_payload
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIELD_MAP",
+    "AsyncServer",
     "ConnectionManager",
     "DecodeError",
     "MessageBatcher",
@@ -27,15 +28,16 @@ __all__ = [
 
 # Imported when first used, so that the pure modules can be had without socketio.
 _HOMES = {
+    "AsyncServer": "adapters.manager",
     "FIELD_MAP": "message.fields",
-    "ConnectionManager": "adapters.socketio",
+    "ConnectionManager": "adapters.manager",
     "DecodeError": "message.fields",
     "MessageBatcher": "message.batch",
     "PayloadError": "message.fields",
     "PayloadOptimizer": "message.payload",
     "Settings": "settings",
     "SettingsError": "settings",
-    "attach": "adapters.socketio",
+    "attach": "adapters.manager",
     "decode_payload": "message.payload",
 }
 

@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from reznet_ws.adapters.serving import listen, uvicorn_config
+from reznet_ws.adapters.serving import listen
 from reznet_ws.demo.chat import Application
 from reznet_ws.demo.workload import MIXES
 from reznet_ws.settings import Settings, SettingsError
@@ -108,7 +108,7 @@ class _Server(uvicorn.Server):
     """Closes the clients' connections before uvicorn waits for their requests: a long poll lasts 45 s."""
 
     def __init__(self, app: Application) -> None:
-        super().__init__(uvicorn_config(app, log_config=_LOG_CONFIG, access_log=False))
+        super().__init__(uvicorn.Config(app, log_config=_LOG_CONFIG, access_log=False))
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -7,14 +7,20 @@ Never: measures anything itself, or guesses: a row's wire bytes were counted at 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 # An application that emits names chosen by its users must not grow the ledger without end.
 MAX_EVENTS = 1000
 OTHER_EVENTS = "(other events)"
 # Nor may it when nobody reads it: 10 ms of work at once, at most.
 _MAX_UNSETTLED = 500
+
+
+def _count(description: str) -> Any:
+    return field(default=0, metadata={"description": description})
 
 
 @dataclass(slots=True)
@@ -28,16 +34,16 @@ class Row:
     leaves out the HTTP headers, so the saving there is not overstated.
     """
 
-    deliveries: int = 0
-    frames: int = 0
-    plain_bytes: int = 0
-    abbreviated_bytes: int = 0
-    encoded_bytes: int = 0
-    gzipped_bytes: int = 0
-    frame_bytes: int = 0
-    deflated_bytes: int = 0
-    wire_bytes: int = 0
-    off_wire_bytes: int = 0
+    deliveries: int = _count("messages times receivers")
+    frames: int = _count("WebSocket frames; a batch's frame counts for one of its messages")
+    plain_bytes: int = _count("JSON as python-socketio would send it")
+    abbreviated_bytes: int = _count("after short keys and timestamps")
+    encoded_bytes: int = _count("after UTF-8 instead of escapes")
+    gzipped_bytes: int = _count("after gzip of large payloads")
+    frame_bytes: int = _count("as WebSocket payloads, envelopes included")
+    deflated_bytes: int = _count("after permessage-deflate")
+    wire_bytes: int = _count("at the socket, frame headers included")
+    off_wire_bytes: int = _count("what no layer at all would have put there")
 
     def add(self, other: Row) -> None:
         """Add each total of another row."""
@@ -84,13 +90,17 @@ class Tally:
 
     def record(self, frame_bytes: int, deflated_bytes: int, wire_bytes: int, *, first: bool, copies: int = 1) -> None:
         """One WebSocket frame left, to so many; `first` for the one that begins the packet."""
-        if not self.frames:
+        if not self.frames and copies and self.shares:
             self._ledger.touch(self)
         self.copies += first * copies
         self.frames += copies
         self.frame_bytes += frame_bytes * copies
         self.deflated_bytes += deflated_bytes * copies
         self.wire_bytes += wire_bytes * copies
+
+    def booking(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> Callable[[], None]:
+        """What records a frame that leaves later."""
+        return functools.partial(self.record, frame_bytes, payload_bytes(wire_bytes), wire_bytes, first=first)
 
     def record_polled(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> None:
         """One part of a long-polling response left; `wire_bytes` holds its part of the HTTP headers."""

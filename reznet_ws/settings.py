@@ -82,6 +82,12 @@ class Settings:
     max_queued_bytes: int = _figure(67_108_864, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
     skip_slow_readers: bool = _switch(False, "a slow reader misses messages instead of its connection")
 
+    # Errors that name the path to what JSON lacks, in place of what the codec itself raises or writes.
+    strict_json: bool = _switch(False, "refuse NaN, keys that are no strings, and deep nesting, naming the path")
+
+    # A client's binary event with more attachments closes its connection: each is held until the last has come.
+    max_attachments: int = _figure(1000, 1, 1_000_000, "attachments of one event from a client, at most")
+
     log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
 
     def __post_init__(self) -> None:

@@ -1,81 +1,129 @@
-"""The seed's six figures, and the ledger beside them.
+"""The figures of a server, in typed records: what `get_stats` gives, the API serves and metrics are made of.
 
-In: what was emitted, and the ledger. Out: one JSON object.
-Never: guesses: a figure is a sum of sizes, or was counted at a transport.
+In: what was emitted, and the ledger. Out: one record.
+Never: guesses. A figure is a sum of sizes, or was counted at a transport.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from reznet_ws.ledger import Ledger, Row
-from reznet_ws.message.payload import Payload
+from reznet_ws.ledger import Ledger, Row, Share
 
 
-class Stats:
-    """Counts each emitted message once, however many receive it; the ledger beside it counts deliveries."""
+def _about(text: str) -> Any:
+    return field(metadata={"description": text})
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+
+@dataclass(slots=True)
+class SlowReaders:
+    """Clients that read more slowly than they are sent."""
+
+    closed_connections: int = field(default=0, metadata={"description": "whose queue was full"})
+    skipped_messages: int = field(
+        default=0, metadata={"description": "times receivers: not sent, where the settings prefer that"}
+    )
+    queued_bytes: int = field(default=0, metadata={"description": "in all queues at this moment"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireFigures:
+    """What left at the sockets."""
+
+    sent_bytes: int = _about("every byte, handshakes and acknowledgements included")
+    event_bytes: int = _about("the part that belongs to events")
+    off_event_bytes: int = _about("what no layer at all would have sent for the same events")
+    overhead_bytes: int = _about("the rest: handshakes, acknowledgements, pings")
+    reduction_percentage: float = _about("of event_bytes against off_event_bytes")
+    uncounted_connections: int = _about("connections whose transport cannot be counted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFigures:
+    """The deflate windows at this moment."""
+
+    connections: int = _about("with permessage-deflate")
+    histories: int = _about("different ones: clients that were sent the same share one")
+    in_step: int = _about("connections at the history that most share")
+    text_bytes: int = _about("messages that the histories hold, each counted once")
+    kept_compressors: int = _about("kept ready for busy histories")
+    kept_bytes: int = _about("what they take in memory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The figures since the start or the last reset; a message is counted once, however many receive it.
+
+    Units: bytes. `reduction_percentage` is of payloads, `wire.reduction_percentage` of what left at the sockets against
+    what `Settings.off()` would have sent for the same deliveries.
+    """
+
+    total_messages: int
+    total_bytes_original: int
+    total_bytes_optimized: int
+    reduction_percentage: float = _about("of payloads, before permessage-deflate")
+    compressed_messages: int = _about("messages kept gzipped")
+    avg_message_size: int = _about("optimized bytes for each message")
+    active_connections: int
+    wire: WireFigures
+    slow_readers: SlowReaders
+    windows: WindowFigures
+    events: dict[str, Row]
+
+
+class MessageCounts:
+    """Counts each emitted message once; the ledger counts deliveries."""
+
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Start again from nothing."""
-        self._ledger.reset()
-        self._messages = self._original_bytes = self._optimized_bytes = self._compressed = 0
+        self.messages = self.original_bytes = self.optimized_bytes = self.gzipped = 0
 
-    def add(self, plain: Sequence[Payload], sent: Sequence[Payload]) -> None:
-        """One emitted message: its payloads as the application gave them, and as format 2, if anybody takes that."""
-        self._messages += 1
-        for payload in plain:
-            self._original_bytes += payload.plain_bytes
-        is_gzipped = False
-        for payload in sent:
-            self._optimized_bytes += payload.gzipped_bytes
-            is_gzipped |= payload.gzipped
-        self._compressed += is_gzipped
+    def add(self, share: Share, *, is_gzipped: bool = False) -> None:
+        """One emitted message: its sizes in the shortest format that somebody takes."""
+        self.messages += 1
+        self.original_bytes += share.plain_bytes
+        self.optimized_bytes += share.gzipped_bytes
+        self.gzipped += is_gzipped
 
-    def report(
-        self,
-        *,
-        active_connections: int,
-        uncounted_connections: int,
-        slow_readers: dict[str, int],
-        windows: dict[str, int],
-    ) -> dict[str, Any]:
-        """The seed's six fields, the connections, the wire, slow readers, windows, and the ledger's rows by event name.
 
-        Units: bytes; `reduction_percentage` is of payloads, `wire.reduction_percentage` of what left at the socket
-        against what `Settings.off()` would have sent for the same deliveries. `overhead_bytes` is all that left and
-        belongs to no event: handshakes, acks, pings. `slow_readers.queued_bytes` is about what all queues take in
-        memory now. `windows.in_step` of the `windows.connections` with permessage-deflate are at the same window.
-        """
-        rows = self._ledger.rows()
-        total = Row()
-        for row in rows.values():
-            total.add(row)
-        return {
-            "total_messages": self._messages,
-            "total_bytes_original": self._original_bytes,
-            "total_bytes_optimized": self._optimized_bytes,
-            "reduction_percentage": _reduction(self._optimized_bytes, self._original_bytes),
-            "compressed_messages": self._compressed,
-            "avg_message_size": round(self._optimized_bytes / self._messages) if self._messages else 0,
-            "active_connections": active_connections,
-            "wire": {
-                "sent_bytes": self._ledger.sent_bytes,
-                "event_bytes": total.wire_bytes,
-                "off_event_bytes": total.off_wire_bytes,
-                "overhead_bytes": self._ledger.sent_bytes - total.wire_bytes,
-                "reduction_percentage": _reduction(total.wire_bytes, total.off_wire_bytes),
-                "uncounted_connections": uncounted_connections,
-            },
-            "slow_readers": slow_readers,
-            "windows": windows,
-            "events": {event: dataclasses.asdict(row) for event, row in rows.items()},
-        }
+def report(
+    counts: MessageCounts,
+    ledger: Ledger,
+    *,
+    active_connections: int,
+    uncounted_connections: int,
+    slow_readers: SlowReaders,
+    windows: WindowFigures,
+) -> Report:
+    """All figures together."""
+    rows = ledger.rows()
+    total = Row()
+    for row in rows.values():
+        total.add(row)
+    return Report(
+        total_messages=counts.messages,
+        total_bytes_original=counts.original_bytes,
+        total_bytes_optimized=counts.optimized_bytes,
+        reduction_percentage=_reduction(counts.optimized_bytes, counts.original_bytes),
+        compressed_messages=counts.gzipped,
+        avg_message_size=round(counts.optimized_bytes / counts.messages) if counts.messages else 0,
+        active_connections=active_connections,
+        wire=WireFigures(
+            sent_bytes=ledger.sent_bytes,
+            event_bytes=total.wire_bytes,
+            off_event_bytes=total.off_wire_bytes,
+            overhead_bytes=ledger.sent_bytes - total.wire_bytes,
+            reduction_percentage=_reduction(total.wire_bytes, total.off_wire_bytes),
+            uncounted_connections=uncounted_connections,
+        ),
+        slow_readers=slow_readers,
+        windows=windows,
+        events=rows,
+    )
 
 
 def _reduction(after: int, before: int) -> float:

@@ -18,8 +18,8 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 
 from benchmarks.contestants import WAYS, way_settings
 from benchmarks.servers.conductor import Conductor, announce, read_lists
+from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import listen
-from reznet_ws.adapters.socketio import attach
 
 ROOM = "chat"
 

@@ -15,8 +15,6 @@ from typing import Any
 from engineio import packet as eio_packet
 from socketio import packet as sio_packet
 
-# socket.io-parser refuses more than 10; python-socketio would gather up to 9,999,999,999.
-MAX_ATTACHMENTS = 64
 # Names that python-socketio calls handlers of its own accord by; a client's event would run them a second time.
 # socket.io-parser refuses them too (`RESERVED_EVENTS`).
 RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
@@ -46,7 +44,7 @@ def is_engineio_packet(data: str | bytes) -> bool:
         return False
 
 
-def count_attachments(packet_class: Any, data: str) -> int | None:
+def count_attachments(packet_class: Any, data: str | bytes) -> int | None:
     """How many attachments follow a Socket.IO packet; None where it is none that a client may send."""
     try:
         packet = packet_class(encoded_packet=data)

@@ -1,4 +1,4 @@
-"""An ASGI application under uvicorn, with our protocols; in a thread of its own where a notebook needs that.
+"""An ASGI application under uvicorn, in a thread of its own where a notebook needs that.
 
 In: an application. Out: a running server with an address, which stops when told to.
 Never: takes over signals or the caller's event loop.
@@ -17,19 +17,12 @@ from typing import Any, TypeVar
 
 import uvicorn
 
-from reznet_ws.adapters.uvicorn import HttpProtocol, WebSocketProtocol
-
 Result = TypeVar("Result")
 
 START_TIMEOUT_S = 15
 STOP_TIMEOUT_S = 15
 # What requests under way may take when the server stops.
 GRACE_S = 5
-
-
-def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
-    """uvicorn's configuration with our two protocols, which count and control what it sends."""
-    return uvicorn.Config(app, ws=WebSocketProtocol, http=HttpProtocol, **options)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -128,7 +121,7 @@ class ServerThread:
 
 
 def _quiet_config(app: Any) -> uvicorn.Config:
-    return uvicorn_config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
+    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

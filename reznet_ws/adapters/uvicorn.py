@@ -1,127 +1,101 @@
-"""uvicorn's protocols with every byte counted where it is handed to the transport.
+"""uvicorn's WebSocket protocol with every byte counted, and messages on a line of their own.
 
-In: what uvicorn reads, and ASGI messages; text and bytes that carry a `Tally`. Out: the same bytes as uvicorn's own
-classes write, counted; permessage-deflate by the settings of whoever takes a connection over.
+In: what uvicorn reads, ASGI messages, and whole frames from the road. Out: bytes at the transport.
 Never: knows of Socket.IO.
 
-Leans on uvicorn 0.54 (`protocols/websockets/websockets_sansio_impl.py`: `handle_connect` makes `self.request`,
-`self.response` and `self.scope` and starts the application in a task of its own, the handshake is answered only at
-`websocket.accept`, `send` writes at once; `protocols/http/httptools_impl.py`: an upgraded connection keeps the
-transport object; `on_message_begin` makes the scope) and websockets 17.4 (`ServerProtocol.process_extensions`).
+A connection becomes one of ours before its handshake is answered: the object that uvicorn has made for it gets our
+class. Private names are listed in `adapters/compat.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
-from websockets.http11 import Request
+from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
 
-from reznet_ws.deflate.extension import AdjustableDeflateFactory
+from reznet_ws.adapters.asgi import Takeover, is_passed
+from reznet_ws.adapters.compat import max_size_name
+from reznet_ws.adapters.websockets import SharedDeflate, SharedDeflateFactory
+from reznet_ws.deflate.frame import TEXT, Frame
+from reznet_ws.ledger import payload_bytes
+from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.line import CountingTransport, Line
-from reznet_ws.outgoing.writer import Writer
 
-SCOPE_KEY = "reznet_ws"
+# Engine.IO's packet type for what Socket.IO sends (engine.io-protocol 4, "message").
+_MESSAGE = b"4"
 _EXTENSIONS_HEADER = "Sec-WebSocket-Extensions"
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """For uvicorn's `http=`: lets the responses of long-polling be counted."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count from the first byte on."""
-        super().connection_made(cast(asyncio.Transport, CountingTransport(transport)))
-
-    def on_message_begin(self) -> None:
-        """Hand the counter to the application with each request."""
-        super().on_message_begin()
-        cast(dict[str, Any], self.scope)["extensions"] = {SCOPE_KEY: self.transport}
+# uvicorn's modules whose protocols ours takes the place of.
+DISPLACED = ("uvicorn.protocols.websockets.wsproto_impl", "uvicorn.protocols.websockets.websockets_impl")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """For uvicorn's `ws=`: permessage-deflate under control, every byte counted."""
+    """A connection that was taken over."""
 
     transport: Any
-    # Told after each message that the application sent through ASGI has been written.
-    on_sent: Callable[[], None] | None = None
-    # Told when messages can no longer be written at once, for whatever reason.
-    on_hindered: Callable[[], object] | None = None
-    _is_paused = False
-    _writer: Writer | None = None
+    # Told when nothing can be written any more, for whatever reason.
+    on_end: Callable[[], object] | None = None
+    # Says which packet it is that engineio's writer sends.
+    find_packet: Callable[[str | bytes], Any] | None = None
+    # uvicorn has these from 0.52 on.
+    disconnected = False
+    close_timeout = 10.0
+    close_timer: asyncio.TimerHandle | None = None
+    _broadcast: Broadcast
     _end_timer: asyncio.TimerHandle | None = None
 
-    def handle_connect(self, event: Request) -> None:
-        """Hand this connection to the application in the scope."""
-        super().handle_connect(event)
-        if hasattr(self, "scope"):  # a request that is no handshake was answered already
-            cast(dict[str, Any], self.scope["extensions"])[SCOPE_KEY] = self
-
-    def take_over(self, writer: Writer, max_message_bytes: int) -> None:
-        """Negotiate permessage-deflate anew, by the settings in force, and let a writer write what the server sends.
+    def take_over(self, broadcast: Broadcast, max_message_bytes: int) -> Line:
+        """Negotiate permessage-deflate anew, by the settings in force, and give the line that frames are put on.
 
         To be called before the handshake is answered; larger messages close the connection with 1009.
         """
-        if not isinstance(self.transport, Line):
-            counter = self.transport  # of an HTTP connection that was upgraded, under `http=HttpProtocol`
-            self.transport = Line(counter.inner if isinstance(counter, CountingTransport) else counter, writer.ledger)
-        self._writer = writer
-        self.conn.max_message_size = min(max_message_bytes, self.config.ws_max_size)
-        self.conn.available_extensions = [AdjustableDeflateFactory(writer.holder)]
+        self._broadcast = broadcast
+        counter = self.transport
+        line = Line(counter.inner if isinstance(counter, CountingTransport) else counter, broadcast.ledger)
+        self.transport = line
+        bound = self.config.ws_max_size
+        setattr(self.conn, max_size_name(), max_message_bytes if bound is None else min(max_message_bytes, bound))
+        deflates = self.config.ws_per_message_deflate
+        factories = [SharedDeflateFactory(broadcast.settings, self._compress)] if deflates else []
+        self.conn.available_extensions = factories
         answer, self.conn.extensions = self.conn.process_extensions(self.request.headers)
         if self.conn.extensions:
-            self.transport.deflate = self.conn.extensions[0]
+            line.inflater = cast(SharedDeflate, self.conn.extensions[0]).inflater
         headers = self.response.headers
         if _EXTENSIONS_HEADER in headers:
             del headers[_EXTENSIONS_HEADER]
         if answer is not None:
             headers[_EXTENSIONS_HEADER] = answer
+        return line
 
-    @property
-    def line(self) -> Line:
-        """Where messages are written, once this connection was taken over."""
-        return cast(Line, self.transport)
-
-    @property
-    def can_write(self) -> bool:
-        """Whether a message would go straight to the socket."""
-        # OPEN from when the handshake is answered until a goodbye is sent or received.
-        return not self._is_paused and self.conn.state is State.OPEN and not self.disconnected
-
-    async def send(self, message: Any) -> None:
-        """Write one message; one that many connections send is framed and counted with its tally."""
-        writer = self._writer
-        if message["type"] != "websocket.send" or writer is None or not self.handshake_complete or self.close_sent:
-            self._hinder()
-            return await super().send(message)
-        await self.writable.wait()
-        if not self.can_write:
-            raise ClientDisconnected
-        data = message.get("bytes")
-        writer.write_late(message["text"] if data is None else data, self.line)
-        if self.on_sent is not None:
-            self.on_sent()
-
-    def write(self, data: str | bytes) -> None:
-        """Write one message past engineio; `can_write` must hold."""
-        assert self._writer is not None
-        self._writer.write(data, [self.line])
+    def _compress(self, opcode: int, data: bytes) -> tuple[bytes, bool]:
+        """Compress what engineio's writer sends, as the road would."""
+        line: Line = self.transport
+        packet = None
+        if self.find_packet is not None:
+            packet = self.find_packet(data.decode() if opcode == TEXT else data)
+        if packet is None and opcode == TEXT and not data.startswith(_MESSAGE):
+            return data, False  # a handshake or a ping: nothing to gain, and nobody else is sent the same
+        frame = Frame(opcode, data) if packet is None else packet.frame
+        ((wire, _),) = self._broadcast.histories.frames(frame, [line], self._broadcast.settings)
+        if packet is not None:
+            size = payload_bytes(len(wire))
+            packet.dispatch.tally.record(len(data), size, len(wire), first=packet.index == 0)
+        return wire[len(wire) - payload_bytes(len(wire)) :], bool(wire[0] & 0x40)
 
     def fail(self, code: int, reason: str) -> None:
         """Say goodbye behind what the socket has yet to take, and cut the connection if that takes too long."""
-        self._hinder()
+        self._end()
         if self.conn.state is State.OPEN:
             self.conn.send_close(code, reason)
-            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.give_up(b"".join(self.conn.data_to_send()))
             self.close_sent = True
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
-    def end(self) -> None:
+    def end_session(self) -> None:
         """The session is over: cut the connection where the client does not take soon what it is still due.
 
         A client that stops reading and stays would keep its socket, its queue and its task for ever.
@@ -131,78 +105,125 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer, unless the client takes no answers: it could fill the memory with them."""
-        if self._is_paused:
+        if self.transport.is_backed_up:
             self.conn.data_to_send()
         else:
             super().handle_ping()
 
-    def handle_cont(self, event: Frame) -> None:
+    def handle_cont(self, event: WebSocketFrame) -> None:
         """Take another fragment; one that holds nothing is forgotten, since there may be any number of them."""
         if event.data or event.fin:
             super().handle_cont(event)
 
-    # What ends or interrupts the writing of messages
-
     def pause_writing(self) -> None:
-        """The transport has more than it can take at once: let messages queue up."""
-        super().pause_writing()
-        self._is_paused = True
-        self._hinder()
+        """The transport has more than it can take at once: let frames queue up."""
+        self.writable.clear()  # which uvicorn does itself from 0.52 on
+        if isinstance(self.transport, Line):
+            self.transport.pause()
 
     def resume_writing(self) -> None:
-        """Take messages again."""
-        self._is_paused = False
-        super().resume_writing()
+        """Take frames again."""
+        self.writable.set()
+        if isinstance(self.transport, Line):
+            self.transport.resume()
 
-    def handle_close(self, event: Frame) -> None:
+    # What ends a connection
+
+    def handle_close(self, event: WebSocketFrame) -> None:
         """The client says goodbye."""
-        self._hinder()
+        self._end()
         super().handle_close(event)
 
     def handle_parser_exception(self) -> None:
         """The client broke the protocol."""
-        self._hinder()
+        self._end()
         super().handle_parser_exception()
 
     def keepalive_timeout(self) -> None:
         """The client is gone."""
-        self._hinder()
+        self._end()
         super().keepalive_timeout()
 
     def shutdown(self) -> None:
         """The server stops."""
-        self._hinder()
+        self._end()
         super().shutdown()
 
+    async def send(self, message: Any) -> None:
+        """Send an ASGI message; a goodbye goes behind all that is queued."""
+        if message["type"] == "websocket.close" and self.handshake_complete and isinstance(self.transport, Line):
+            await self.transport.drained()
+            self._end()
+        await super().send(message)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Leave the window that others share."""
-        self._hinder()
+        """Leave the histories that others share."""
+        self._end()
         super().connection_lost(exc)
+        self.disconnected = True
+        self.writable.set()
         if self._end_timer is not None:
             self._end_timer.cancel()
         if isinstance(self.transport, Line):
+            if self.transport.inflater is not None:
+                self._broadcast.histories.leave(self.transport.inflater)
             self.transport.drop()
 
-    def _hinder(self) -> None:
-        if self.on_hindered is not None:
-            self.on_hindered()
+    def _end(self) -> None:
+        if self.on_end is not None:
+            self.on_end()
 
 
-def find_connection(scope: MutableMapping[str, Any], send: Any) -> WebSocketProtocol | None:
-    """The connection behind an ASGI websocket, or None where another server or a wrapper stands in between.
+class _WebSocketTakeover(Takeover):
+    def __init__(self, receive: Any, send: Any, protocol: WebSocketProtocol, line: Line) -> None:
+        super().__init__(receive, send)
+        self._protocol, self.line = protocol, line
 
-    Under `ws=WebSocketProtocol` the scope holds it. Under uvicorn's own class it is the one whose method `send` is; its
-    handshake is not answered yet, so it can still become one of ours.
-    """
-    extensions = scope.setdefault("extensions", {})
-    owner = extensions.get(SCOPE_KEY) or getattr(send, "__self__", None)
+    def on_end(self, ended: Callable[[], object]) -> None:
+        self._protocol.on_end = ended
+
+    def on_frame(self, find: Callable[[str | bytes], Any]) -> None:
+        self._protocol.find_packet = find
+
+    def fail(self, code: int, reason: str) -> None:
+        self._protocol.fail(code, reason)
+
+    def end_session(self) -> None:
+        self._protocol.end_session()
+
+
+class _HttpTakeover(Takeover):
+    """Counts one response."""
+
+    def __init__(self, receive: Any, send: Any, cycle: Any, broadcast: Broadcast) -> None:
+        super().__init__(receive, send)
+        self._cycle = cycle
+        self.counter = cycle.transport = CountingTransport(cycle.transport, broadcast.ledger)
+
+    def end(self) -> None:
+        assert self.counter is not None
+        self._cycle.transport = self.counter.inner
+
+
+def take_over(
+    scope: dict[str, Any], owner: Any, receive: Any, send: Any, broadcast: Broadcast, max_message_bytes: int
+) -> Takeover | None:
+    """What is behind a request, or None where uvicorn runs something that is not known."""
+    if scope["type"] == "http":
+        return _HttpTakeover(receive, send, owner, broadcast) if hasattr(owner, "transport") else None
+    is_watched = not is_passed(send, owner)
     if type(owner) is WebSocketsSansIOProtocol:
         owner.__class__ = WebSocketProtocol
-        extensions[SCOPE_KEY] = owner
-    return owner if isinstance(owner, WebSocketProtocol) else None
+    elif type(owner).__module__ in DISPLACED and not is_watched and getattr(receive, "__self__", None) is owner:
+        from reznet_ws.adapters.displacing import displace
 
-
-def find_counter(scope: MutableMapping[str, Any]) -> CountingTransport | None:
-    """The counter behind an ASGI HTTP request; None without `http=HttpProtocol`."""
-    counter = scope.get("extensions", {}).get(SCOPE_KEY)
-    return counter if isinstance(counter, CountingTransport) else None
+        owner = displace(scope, owner)
+        if owner is None:
+            return None
+        receive = owner.receive
+    if not isinstance(owner, WebSocketProtocol) or owner.handshake_complete:
+        return None
+    line = owner.take_over(broadcast, max_message_bytes)
+    found = _WebSocketTakeover(receive, send if is_watched else owner.send, owner, line)
+    found.is_watched = is_watched
+    return found

@@ -19,7 +19,7 @@ import socketio
 from fastapi import FastAPI
 
 from reznet_ws.adapters.fastapi import is_token, stats_router
-from reznet_ws.adapters.socketio import ConnectionManager, attach
+from reznet_ws.adapters.manager import ConnectionManager, attach
 from reznet_ws.demo.workload import Mix, TraceEvent, generate
 from reznet_ws.settings import Settings
 

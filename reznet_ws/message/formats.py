@@ -26,22 +26,26 @@ class Grant:
 
     format: int
     asked: str
+    reason: str | None = None
 
     def announcement(self) -> dict[str, Any]:
         """The data of `connection_established`."""
         said: dict[str, Any] = {"format": self.format, "formats": list(FORMATS)}
         if self.asked != str(self.format):
-            said["reason"] = f"format {self.asked[:_MAX_ASKED]!r} is not known; you get format {self.format}"
+            reason = self.reason or f"format {self.asked[:_MAX_ASKED]!r} is not known"
+            said["reason"] = f"{reason}; you get format {self.format}"
         return said
 
 
-def grant(query_string: str) -> Grant | None:
+def grant(query_string: str, refusal: str | None = None) -> Grant | None:
     """The grant for a connection, None for a client that asked for nothing: it is told nothing either.
 
-    Shape: `reznet=2&EIO=4&...` -> Grant.
+    Shape: `reznet=2&EIO=4&...` -> Grant. `refusal`: why the server can give format 1 only, if so.
     """
     asked = parse_qs(query_string).get(QUERY_KEY) if QUERY_KEY in query_string else None
     if not asked:
         return None
+    if refusal is not None:
+        return Grant(PLAIN_FORMAT, asked[0], refusal)
     known = {str(number): number for number in FORMATS}
     return Grant(known.get(asked[0], PLAIN_FORMAT), asked[0])

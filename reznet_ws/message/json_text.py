@@ -10,10 +10,7 @@ import json
 from typing import Any
 
 # Made once: making them takes as long as a small message.
-_STYLE: dict[bool, Any] = {
-    utf8: {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": not utf8} for utf8 in (False, True)
-}
-_ENCODE = {utf8: json.JSONEncoder(**style).encode for utf8, style in _STYLE.items()}
+_ENCODE = {utf8: json.JSONEncoder(separators=(",", ":"), ensure_ascii=not utf8).encode for utf8 in (False, True)}
 
 
 def dumps(value: Any, *, utf8: bool) -> str:
@@ -21,7 +18,7 @@ def dumps(value: Any, *, utf8: bool) -> str:
 
     A lone surrogate has no UTF-8 form: text that holds one keeps Python's \uXXXX escapes throughout.
     Bytes leave the placeholder that `split_attachments` gives them.
-    Raises: TypeError for other types, ValueError for NaN.
+    Raises: what Python's `json` raises, TypeError for types that JSON lacks.
     """
     return split_attachments(value, utf8=utf8)[0]
 
@@ -29,10 +26,11 @@ def dumps(value: Any, *, utf8: bool) -> str:
 def split_attachments(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
     """JSON text with a placeholder for each bytes object, and these in order.
 
+    Raises: as `dumps`.
     Source: socket.io-protocol 5, "Binary event"; the same numbering as socketio/packet.py `deconstruct_binary`.
     """
     try:
-        text = _ENCODE[utf8](value)
+        text: str = _ENCODE[utf8](value)
     except TypeError:  # bytes, or what has no JSON form at all
         return _place(value, utf8=utf8)
     if utf8 and not _has_utf8(text):
@@ -40,16 +38,30 @@ def split_attachments(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
     return text, []
 
 
+def escaped_chars(text: str) -> int:
+    r"""How long JSON text is once Python has escaped all that is not printable ASCII.
+
+    What `ensure_ascii` adds: a character beyond ASCII takes six for each of its UTF-16 units, and so does DEL.
+    Source: CPython, Modules/_json.c, `ascii_escape_unichar`.
+    """
+    size = len(text) + 5 * text.count("\x7f")
+    if text.isascii():
+        return size
+    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    beyond = len(text) - len(text.encode("ascii", "ignore"))
+    return size + 6 * (units - len(text) + beyond) - beyond
+
+
 def _place(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
     attachments: list[bytes] = []
 
     def placeholder(item: Any) -> dict[str, Any]:
         if not isinstance(item, (bytes, bytearray)):
-            raise TypeError(f"{type(item).__name__} has no JSON form")
+            raise TypeError(f"Object of type {type(item).__name__} is not JSON serializable")
         attachments.append(bytes(item))
         return {"_placeholder": True, "num": len(attachments) - 1}
 
-    text = json.dumps(value, default=placeholder, **_STYLE[utf8])
+    text = json.dumps(value, default=placeholder, separators=(",", ":"), ensure_ascii=not utf8)
     if utf8 and not _has_utf8(text):
         return _place(value, utf8=False)
     return text, attachments

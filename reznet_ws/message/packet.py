@@ -7,11 +7,10 @@ Never: sends; knows nothing of Engine.IO, connections or formats' negotiation.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reznet_ws.message.json_text import split_attachments
+from reznet_ws.message.json_text import dumps, split_attachments
 from reznet_ws.message.payload import Payload
 from reznet_ws.settings import Settings
 
@@ -52,13 +51,16 @@ class Packet:
     attachments: tuple[bytes, ...] = ()
 
 
-def pack(messages: Sequence[Message], *, utf8: bool) -> Packet:
-    """What travels together, of one namespace: an event by itself, or several in a batch's envelope."""
+def pack(messages: Sequence[Message], *, utf8: bool, ack_id: int | None = None) -> Packet:
+    """What travels together, of one namespace: an event by itself, or several in a batch's envelope.
+
+    With an `ack_id` it is one event, whose receiver answers.
+    """
     first = messages[0]
     # An application's own `message_batch` goes into an envelope, or the receiver would open it.
-    is_envelope = first.event == BATCH_EVENT and len(first.payloads) == 1
+    is_envelope = first.event == BATCH_EVENT and len(first.payloads) == 1 and ack_id is None
     if len(messages) == 1 and not is_envelope:
-        return event_packet(first, utf8=utf8)
+        return event_packet(first, utf8=utf8, ack_id=ack_id)
     return batch_packet(messages, utf8=utf8)
 
 
@@ -67,21 +69,21 @@ def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> 
 
     Source: socket.io-protocol 5; without attachments the same text as socketio/packet.py's `encode`.
     """
-    body = _event_text(message.event)
+    body = _event_text(message.event, utf8)
     for payload in message.payloads:
         if payload.text is None:
             break
         body += "," + payload.text
     else:
-        return Packet(f"2{_prefix(message.namespace, ack_id)}[{body}]")
+        return Packet(f"2{prefix(message.namespace, ack_id)}[{body}]")
     values = [message.event, *(payload.value for payload in message.payloads)]
     text, attachments = split_attachments(values, utf8=utf8)
-    return Packet(f"5{len(attachments)}-{_prefix(message.namespace, ack_id)}{text}", tuple(attachments))
+    return Packet(f"5{len(attachments)}-{prefix(message.namespace, ack_id)}{text}", tuple(attachments))
 
 
 def envelope_bytes(message: Message, ack_id: int | None = None) -> int:
     """What a text packet holds beside its payloads and the commas before them."""
-    return 3 + len(_prefix(message.namespace, ack_id)) + len(_event_text(message.event))
+    return 3 + len(prefix(message.namespace, ack_id)) + len(_event_text(message.event, False))
 
 
 def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
@@ -89,26 +91,33 @@ def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
     namespace = messages[0].namespace
     if all(payload.text is not None for message in messages for payload in message.payloads):
         entries = ",".join(
-            f'{{"e":{_event_text(message.event)}'
+            f'{{"e":{_event_text(message.event, utf8)}'
             + "".join(f',"d":{payload.text}' for payload in message.payloads)
             + "}"
             for message in messages
         )
         text = f'["{BATCH_EVENT}",{{"batch":true,"messages":[{entries}]}}]'
-        return Packet(f"2{_prefix(namespace)}{text}")
+        return Packet(f"2{prefix(namespace)}{text}")
     values = [
         {"e": message.event, "d": message.payloads[0].value} if message.payloads else {"e": message.event}
         for message in messages
     ]
     text, attachments = split_attachments([BATCH_EVENT, {"batch": True, "messages": values}], utf8=utf8)
-    return Packet(f"5{len(attachments)}-{_prefix(namespace)}{text}", tuple(attachments))
+    return Packet(f"5{len(attachments)}-{prefix(namespace)}{text}", tuple(attachments))
+
+
+def prefix(namespace: str, ack_id: int | None = None) -> str:
+    """What stands between a packet's type and its data. Source: socket.io-protocol 5."""
+    return ("" if namespace == "/" else f"{namespace},") + ("" if ack_id is None else str(ack_id))
 
 
 # An application has few events, and emits each many times.
 @functools.lru_cache(maxsize=1024)
-def _event_text(event: str) -> str:
-    return json.dumps(event)
+def _event_text(event: str, utf8: bool) -> str:
+    return dumps(event, utf8=utf8)
 
 
-def _prefix(namespace: str, ack_id: int | None = None) -> str:
-    return ("" if namespace == "/" else f"{namespace},") + ("" if ack_id is None else str(ack_id))
+@functools.lru_cache(maxsize=1024)
+def event_sizes(event: str, *, utf8: bool) -> tuple[int, int]:
+    """The bytes of an event's name in JSON: as Python escapes it, and as it travels."""
+    return len(_event_text(event, False)), len(_event_text(event, utf8).encode())

@@ -1,27 +1,20 @@
-"""Where bytes are counted and handed to the socket, what is due to one connection in one write.
+"""The way to one WebSocket client: where bytes are counted and handed to the socket.
 
-In: whole frames for many connections. Out: the same bytes, in order, in fewer writes while the server is busy.
-Never: holds anything back longer than it is told to, or past a write that comes by another way.
+In: whole frames, and whatever the protocol writes by itself. Out: the same bytes, in order.
+Never: compresses. Never: asks who a frame is for.
 
-A write costs 5 us whatever its size, most of it in the kernel, and all else about one delivery less than 1 us.
+While its socket is paused, frames queue here, and leave when it resumes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-from reznet_ws.deflate.extension import AdjustableDeflate
-from reznet_ws.deflate.window import Inflater
-from reznet_ws.ledger import Ledger
-from reznet_ws.outgoing.pacing import Pacer
-
-logger = logging.getLogger("reznet_ws")
-
-# What one connection is due at most before it is written without waiting: asyncio's transports ask for a pause there.
-_MOST_BYTES = 65_536
+from reznet_ws.deflate.inflater import Inflater
+from reznet_ws.ledger import Ledger, Tally
 
 
 class CountingTransport:
@@ -29,11 +22,11 @@ class CountingTransport:
 
     __slots__ = ("inner", "ledger", "sent_bytes")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: Any, ledger: Ledger | None = None) -> None:
         # Perhaps something that stands in front of it.
         self.inner: Any = transport
         self.sent_bytes = 0
-        self.ledger: Ledger | None = None
+        self.ledger = ledger
 
     def write(self, data: bytes) -> None:
         """Count, then write."""
@@ -73,54 +66,138 @@ class Waiting:
 
 
 class Line(CountingTransport):
-    """The way to one WebSocket client: what waits for it, and what its inflater holds.
+    """The way to one client once it has a WebSocket that was taken over.
 
     Slotted, and all that a delivery touches: at 1,000 connections the time goes into fetching objects from memory.
     """
 
-    __slots__ = ("_deflate", "inflater", "waiting")
+    __slots__ = (
+        "_drained",
+        "_is_closing",
+        "_is_paused",
+        "_progress",
+        "inflater",
+        "is_stalled",
+        "on_backlog",
+        "queued",
+        "queued_bytes",
+        "waiting",
+    )
 
-    def __init__(self, transport: asyncio.Transport, ledger: Ledger) -> None:
-        super().__init__(transport)
-        self.ledger = ledger
+    def __init__(self, transport: Any, ledger: Ledger) -> None:
+        super().__init__(transport, ledger)
+        # What was put there by a cork, and leaves at the end of the loop's turn or a few ms later.
         self.waiting: Waiting | None = None
-        self._deflate: AdjustableDeflate | None = None
-        # What the client's inflater holds: nothing, ever, without permessage-deflate.
-        self.inflater = Inflater(0)
+        # What the client's inflater holds; None without permessage-deflate.
+        self.inflater: Inflater | None = None
+        # Frames that the paused socket has yet to take, each with what books it once it leaves.
+        self.queued: deque[tuple[bytes, Callable[[], None] | None]] | None = None
+        self.queued_bytes = 0
+        # Told when the line begins to be backed up, and when it no longer is.
+        self.on_backlog: Callable[[Line, bool], object] | None = None
+        self._is_paused = self._is_closing = False
+        self._drained: asyncio.Event | None = None
+        self._progress: asyncio.Event | None = None
+        # Whether somebody has waited for this client in vain; until it reads again nobody else does.
+        self.is_stalled = False
 
     @property
-    def deflate(self) -> AdjustableDeflate | None:
-        """What was negotiated; None without permessage-deflate."""
-        return self._deflate
-
-    @deflate.setter
-    def deflate(self, deflate: AdjustableDeflate) -> None:
-        self._deflate, self.inflater = deflate, deflate.inflater
+    def is_backed_up(self) -> bool:
+        """Whether frames must queue."""
+        return self._is_paused or self.queued is not None
 
     def write(self, data: bytes) -> None:
-        """Write, behind what waits."""
+        """Write, behind what waits and what is queued; for what the protocol itself has to say."""
+        if self.queued is not None:
+            self.queued.append((data, None))
+            self.queued_bytes += len(data)
+        else:
+            self._write_now(data)
+
+    def queue(self, frame: bytes, tally: Tally, frame_bytes: int, first: bool) -> None:
+        """Keep a frame until the socket takes more; it is booked when it leaves."""
+        if self.queued is None:
+            self.queued = deque()
+        self.queued.append((frame, tally.booking(frame_bytes, len(frame), first=first)))
+        self.queued_bytes += len(frame)
+
+    def pause(self) -> None:
+        """The socket has more than it can take at once."""
+        self._is_paused = True
+        if self.on_backlog is not None:
+            self.on_backlog(self, True)
+
+    def resume(self) -> None:
+        """The socket takes bytes again: write what is queued, as far as it goes."""
+        self._is_paused = self.is_stalled = False
+        if self._progress is not None:
+            self._progress.set()
+            self._progress = None
+        while self.queued and not self._is_paused:
+            frame, booked = self.queued.popleft()
+            self.queued_bytes -= len(frame)
+            if booked is not None:
+                booked()
+            self._write_now(frame)
+        if self._is_paused:
+            return
+        self.queued = None
+        if self._is_closing:
+            self.inner.close()
+        self._tell_drained()
+
+    async def drained(self) -> None:
+        """Wait until nothing is queued."""
+        while self.is_backed_up:
+            if self._drained is None:
+                self._drained = asyncio.Event()
+            await self._drained.wait()
+
+    async def progress(self) -> None:
+        """Wait until the client has read something."""
+        if self._progress is None:
+            self._progress = asyncio.Event()
+        await self._progress.wait()
+
+    def close(self) -> None:
+        """Close when everything has been written."""
+        if self.waiting is not None:
+            self._write_now(b"")
+        if self.queued is None:
+            self.inner.close()
+        self._is_closing = True
+
+    def give_up(self, goodbye: bytes) -> None:
+        """Forget what is queued, and say goodbye behind what the socket already has."""
+        self.queued, self.queued_bytes = None, 0
+        self._write_now(goodbye)
+
+    def drop(self) -> None:
+        """The connection is gone, and all that was for it."""
+        self.waiting = self.queued = None
+        self.queued_bytes = 0
+        self._is_paused = False
+        self._tell_drained()
+
+    def _write_now(self, data: bytes) -> None:
         if self.waiting is not None:
             data = self.waiting.joined() + data
             self.waiting = None
         super().write(data)
 
-    def close(self) -> None:
-        """Close when everything has been written."""
-        if self.waiting is not None:
-            self.write(b"")
-        self.inner.close()
+    def _tell_drained(self) -> None:
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+        if self.on_backlog is not None:
+            self.on_backlog(self, False)
 
     def rest(self, rest_ms: float) -> None:
         """Write what waits at once, and what comes next no sooner than after so many ms."""
         if self.waiting is not None:
-            self.write(b"")
+            self._write_now(b"")
         if not isinstance(self.inner, _Resting):
             self.inner = _Resting(self, rest_ms)
-
-    def drop(self) -> None:
-        """The connection is gone, and its place at a window free."""
-        self.waiting = None
-        self.inflater.window = None
 
 
 class _Resting:
@@ -151,77 +228,3 @@ class _Resting:
         parts, self._parts = self._parts, None
         if parts and not self._inner.is_closing():
             self._inner.write(b"".join(parts))
-
-
-class Cork:
-    """Lets frames wait: to the end of the loop's turn, and while the server is busy for a few ms."""
-
-    def __init__(self, ledger: Ledger, most_ms: Callable[[], float]) -> None:
-        self._ledger = ledger
-        self._most_ms = most_ms
-        self._pacer = Pacer()
-        self._handle: asyncio.Handle | None = None
-        self._loop: asyncio.AbstractEventLoop
-        self._corked: list[Line] = []
-        self._bytes = 0
-
-    def put(self, lines: Iterable[Line], data: bytes) -> None:
-        """Let the same bytes wait on each line."""
-        corked = self._corked
-        last: Waiting | None = None
-        after = alone = Waiting(None, data)
-        for line in lines:
-            waiting = line.waiting
-            if waiting is None:
-                corked.append(line)
-                line.waiting = alone
-            else:
-                if waiting is not last:
-                    last, after = waiting, Waiting(waiting, data)
-                line.waiting = after
-        self._bytes += len(data)
-        if self._bytes > _MOST_BYTES:
-            self.flush()
-        elif self._handle is None or self._loop.is_closed():  # a loop that ended took its timers along
-            loop = self._loop = asyncio.get_running_loop()
-            wait_ms = self._pacer.wait_ms(loop.time() * 1000, self._most_ms())
-            self._handle = loop.call_later(wait_ms / 1000, self._due) if wait_ms else loop.call_soon(self._due)
-
-    def flush(self) -> None:
-        """Write everything that waits."""
-        corked, self._corked, self._bytes = self._corked, [], 0
-        last: Waiting | None = None
-        joined = b""
-        size = sent_bytes = 0
-        for line in corked:
-            waiting = line.waiting
-            if waiting is None:  # something else was written, and took it along
-                continue
-            if waiting is not last:
-                last, joined = waiting, waiting.joined()
-                size = len(joined)
-            line.waiting = None
-            # As `write`, without its calls: a fifth of what all else about a delivery takes.
-            line.sent_bytes += size
-            sent_bytes += size
-            try:
-                line.inner.write(joined)
-            except Exception:  # one transport's fault is not the others'
-                logger.exception("A connection cannot be written")
-                line.inner.abort()
-        self._ledger.sent_bytes += sent_bytes
-
-    def close(self) -> None:
-        """Write everything that waits and end the timer."""
-        self.flush()
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-    def _due(self) -> None:
-        self._handle = None
-        loop = asyncio.get_running_loop()
-        began_ms = loop.time() * 1000
-        self.flush()
-        # uvloop writes at the end of the loop's turn.
-        loop.call_soon(lambda: self._pacer.wrote(began_ms, loop.time() * 1000))

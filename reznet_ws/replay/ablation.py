@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Frame, Opcode
-
-from reznet_ws.deflate.extension import AdjustableDeflate
+from reznet_ws.deflate.frame import BINARY, TEXT, Frame
+from reznet_ws.deflate.histories import Histories
+from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.demo.workload import Mix, TraceEvent, generate
-from reznet_ws.ledger import header_bytes
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import Message, Packet, pack
 from reznet_ws.message.payload import PayloadOptimizer
@@ -185,11 +183,9 @@ class Line:
     """One connection's outgoing side, counted."""
 
     def __init__(self, settings: Settings) -> None:
-        # Alone at its window: a client that shares one is sent the same bytes.
-        self.settings = settings.replace(deflate_shared=False)
-        no_takeover = not settings.deflate_takeover
-        negotiated = PerMessageDeflate(False, no_takeover, 15, settings.deflate_window_bits)
-        self._deflate = AdjustableDeflate(negotiated, self)
+        self.settings = settings
+        self._histories = Histories()
+        self.inflater = Inflater(settings.deflate_window_bits, takeover=settings.deflate_takeover)
         self._frames = self._frame_bytes = self._wire_bytes = 0
         self._delays_ms: list[float] = []
 
@@ -199,10 +195,10 @@ class Line:
         for opcode, data in frames_of(pack([message for _, message in together], utf8=self.settings.utf8)):
             self.carry(opcode, data)
 
-    def carry(self, opcode: Opcode, data: bytes) -> int:
+    def carry(self, opcode: int, data: bytes) -> int:
         """Count one frame; the bytes that it takes at the socket."""
-        sent = len(self._deflate.encode(Frame(opcode, data)).data)
-        wire_bytes = sent + header_bytes(sent)
+        ((wire, _),) = self._histories.frames(Frame(opcode, data), [self], self.settings)
+        wire_bytes = len(wire)
         self._frames += 1
         self._frame_bytes += len(data)
         self._wire_bytes += wire_bytes
@@ -214,7 +210,7 @@ class Line:
         return Outcome(len(delays_ms), self._frames, self._frame_bytes, self._wire_bytes, delays_ms)
 
 
-def frames_of(packet: Packet) -> list[tuple[Opcode, bytes]]:
+def frames_of(packet: Packet) -> list[tuple[int, bytes]]:
     """A packet as WebSocket frames, before any compression: its text, then each attachment."""
-    frames = [(Opcode.TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
-    return frames + [(Opcode.BINARY, attachment) for attachment in packet.attachments]
+    frames = [(TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
+    return frames + [(BINARY, attachment) for attachment in packet.attachments]

@@ -18,8 +18,8 @@ import uvicorn
 from engineio import payload as engineio_payload
 
 from reznet_ws import attach as attach_manager
-from reznet_ws.adapters.serving import ServerThread, listen, uvicorn_config
-from reznet_ws.adapters.socketio import ConnectionManager
+from reznet_ws.adapters.manager import ConnectionManager
+from reznet_ws.adapters.serving import ServerThread, listen
 from reznet_ws.client import decoder as reznet_client
 from reznet_ws.settings import Settings
 
@@ -62,10 +62,10 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, *, ours: bool = True, **options: Any) -> AsyncIterator[str]:
-    """The address of an application under uvicorn, with our protocols or with its own."""
+async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
+    """The address of an application under uvicorn."""
     options = {"log_config": None, "access_log": False, "lifespan": "off", **options}
-    server = _Server((uvicorn_config if ours else uvicorn.Config)(app, **options))
+    server = _Server(uvicorn.Config(app, **options))
     bound = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"
     task = asyncio.create_task(server.serve(sockets=[bound]))
@@ -112,6 +112,11 @@ class Site:
         await until(
             lambda: len(list(self.sio.manager.get_participants(namespace, room))) == count, f"{count} in {room!r}"
         )
+
+
+def protocol_of(site: Site, eio_sid: str) -> Any:
+    """uvicorn's object for a WebSocket connection that was taken over."""
+    return site.sio.eio.sockets[eio_sid].takeover._protocol
 
 
 def new_sio(**options: Any) -> socketio.AsyncServer:
@@ -167,14 +172,13 @@ async def open_site(
     sio: socketio.AsyncServer | None = None,
     app: Any = None,
     attach: bool = True,
-    ours: bool = True,
     **options: Any,
 ) -> AsyncIterator[Site]:
-    """A server in this loop; with `attach` off a stock one, with `ours` off under uvicorn's own protocol classes."""
+    """A server in this loop; with `attach` off a stock one."""
     sio = sio or new_sio()
     manager = attach_manager(sio, settings) if attach else None
     try:
-        async with serving(app or socketio.ASGIApp(sio), ours=ours, **options) as url:
+        async with serving(app or socketio.ASGIApp(sio), **options) as url:
             yield Site(url, sio, manager)
             await end_polls(sio)
     finally:
@@ -199,9 +203,9 @@ class Way:
 
     @contextlib.asynccontextmanager
     async def open(self, **options: Any) -> AsyncIterator[Site]:
-        """Under uvicorn with its own classes or ours; `options` are python-socketio's."""
+        """Under uvicorn; `options` are python-socketio's."""
         sio = new_sio(**options)
-        async with open_site(self.settings, sio=sio, attach=self.attach, ours=self.attach) as site:
+        async with open_site(self.settings, sio=sio, attach=self.attach) as site:
             yield site
 
     @property

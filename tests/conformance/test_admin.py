@@ -47,7 +47,7 @@ async def instrumented(order: str, mode: str, auth: Any = AUTH, **options: Any) 
     )
     try:
         manager = attach(sio) if order == "instrument first" else manager
-        async with open_site(sio=sio, attach=False, ours=manager is not None) as site:
+        async with open_site(sio=sio, attach=False) as site:
             site.given_manager = manager
             yield site
         if manager is not None:

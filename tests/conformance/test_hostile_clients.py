@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import socketio
-from conformance.harness import OLD_WS, Site, connected, new_sio, open_site, until
+from conformance.harness import OLD_WS, Site, connected, new_sio, open_site, protocol_of, until
 from conformance.raw import CHROMIUM, PING, PONG, RawClient, mask_frame, raw
 
 from reznet_ws import attach
@@ -19,8 +19,8 @@ CONTINUATION = 0x0
 
 
 def only_connection(site: Site) -> WebSocketProtocol:
-    (connection,) = site.manager._connections.values()
-    return connection
+    (sid,) = site.manager.road.connections
+    return protocol_of(site, sid)
 
 
 async def all_is_read(client: RawClient) -> None:
@@ -76,7 +76,7 @@ async def test_a_websocket_for_a_session_that_is_over_leaves_nothing() -> None:
         target = await client.open_polling()
         await client.request("POST", target, b"1")
         await client.shake_hands(target.rpartition("&")[2])
-        assert not site.manager._connections
+        assert not site.manager.road.connections
 
 
 async def test_of_two_that_probe_the_one_that_upgrades_is_sent_the_messages() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from conformance.harness import END, KINDS, TIMEOUT_S, Client, Event, ThreadSite, connected
+from conformance.harness import END, KINDS, TIMEOUT_S, Client, Event, ThreadSite, connected, protocol_of
 from conformance.javascript import (
     ALL_KINDS,
     EVERY_LAYER,
@@ -40,7 +40,7 @@ from conformance.javascript import (
 from conformance.raw import CHROMIUM
 
 from reznet_ws.adapters.uvicorn import WebSocketProtocol
-from reznet_ws.deflate.extension import AdjustableDeflate
+from reznet_ws.adapters.websockets import SharedDeflate
 from reznet_ws.settings import Settings
 
 # One loop for the file, so that Node and Chromium start once.
@@ -60,7 +60,7 @@ def layers_seen(site: ThreadSite) -> dict[str, bool]:
 
 
 def connection_of(site: ThreadSite, client: JsClient) -> WebSocketProtocol:
-    connection: WebSocketProtocol = site.manager._connections[site.eio_sid(client.sid)]
+    connection: WebSocketProtocol = protocol_of(site, site.eio_sid(client.sid))
     return connection
 
 
@@ -159,7 +159,7 @@ async def test_node_and_chromium_offer_permessage_deflate_and_get_compressed_fra
             assert connection.request.headers["Sec-WebSocket-Extensions"] == OFFERS[client.host.name]
             assert connection.response.headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate"), client
             (extension,) = connection.conn.extensions
-            assert isinstance(extension, AdjustableDeflate)
+            assert isinstance(extension, SharedDeflate)
             assert extension.local_max_window_bits == 15
             before = connection.transport.sent_bytes
             await site.run(site.sio.emit("squeeze", "zażółć " * 4000, to=client.sid))
@@ -189,7 +189,7 @@ async def test_a_smaller_window_is_one_that_both_can_inflate(node: Node, page: P
         await end_of(site, clients)
         for client in clients:
             (extension,) = connection_of(site, client).conn.extensions
-            assert isinstance(extension, AdjustableDeflate)
+            assert isinstance(extension, SharedDeflate)
             assert extension.local_max_window_bits == bits, client
             assert client.events == [*expected, END], client
 

@@ -545,9 +545,7 @@ async def test_a_client_that_asked_for_nothing_gets_the_very_bytes_of_a_stock_se
 ) -> None:
     async with open_site(settings, date_header=False) as site:
         ours = await a_session_over_websocket(site, extensions)
-    async with open_site(
-        attach=False, ours=False, date_header=False, ws_per_message_deflate=stock_deflates
-    ) as stock_site:
+    async with open_site(attach=False, date_header=False, ws_per_message_deflate=stock_deflates) as stock_site:
         theirs = await a_session_over_websocket(stock_site, extensions)
     assert ours == theirs
 
@@ -611,6 +609,6 @@ async def a_session_over_polling(site: Site) -> list[tuple[int, str, bytes]]:
 async def test_over_long_polling_too(settings: Settings) -> None:
     async with open_site(settings, date_header=False) as site:
         ours = await a_session_over_polling(site)
-    async with open_site(attach=False, ours=False, date_header=False) as stock_site:
+    async with open_site(attach=False, date_header=False) as stock_site:
         theirs = await a_session_over_polling(stock_site)
     assert ours == theirs

@@ -15,8 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from websockets.frames import Opcode
-
 from reznet_ws.audit.examine.findings import Abbreviation, FieldMap
 from reznet_ws.audit.examine.names import HIDDEN, Names
 from reznet_ws.audit.examine.replay import Departure, Encoded, depart, encode
@@ -158,7 +156,7 @@ def _shorter(payload: Payload, shorts: Mapping[str, str]) -> Payload:
 def _send(encoded: Iterable[Encoded]) -> tuple[int, int]:
     plain, deflated = Line(_PLAIN), Line(_DEFLATED)
     departures: Iterator[Departure] = depart(encoded, _PLAIN)
-    frames: Iterator[tuple[Opcode, bytes]] = (frame for departure in departures for frame in departure.frames)
+    frames: Iterator[tuple[int, bytes]] = (frame for departure in departures for frame in departure.frames)
     plain_bytes = deflated_bytes = 0
     for opcode, data in frames:
         plain_bytes += plain.carry(opcode, data)

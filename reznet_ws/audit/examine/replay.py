@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from websockets.frames import Opcode
-
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool, book
 from reznet_ws.ledger import apportion
@@ -63,7 +61,7 @@ class Encoded(NamedTuple):
 class Departure(NamedTuple):
     """What leaves together: frames before compression, the messages in them, and for how long each was held back."""
 
-    frames: list[tuple[Opcode, bytes]]
+    frames: list[tuple[int, bytes]]
     messages: list[Encoded]
     delays_ms: list[float]
 

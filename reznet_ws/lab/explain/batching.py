@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 
 import socketio
 
+from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import ServerThread
-from reznet_ws.adapters.socketio import attach
 from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.lab.clients.fleet import Fleet
 from reznet_ws.lab.explain.journey import Event, engineio_packets

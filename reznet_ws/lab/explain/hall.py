@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 import socketio
 
+from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import ServerThread
-from reznet_ws.adapters.socketio import attach
 from reznet_ws.lab.clients.listener import Listener
 from reznet_ws.lab.explain.journey import Event
 from reznet_ws.lab.running import Running
@@ -172,15 +172,16 @@ class Hall:
                 await asyncio.sleep(pause_s)
 
     def _count_writes(self) -> list[_CountingWrites]:
-        lines = [connection.line for connection in self._manager._connections.values()]
+        lines = [line for known in self._manager.road.connections.values() if (line := known.line) is not None]
         counters = [_CountingWrites(line.inner) for line in lines]
         for line, counter in zip(lines, counters, strict=True):
             line.inner = counter
         return counters
 
     def _stop_counting(self) -> None:
-        for connection in self._manager._connections.values():
-            connection.line.inner = connection.line.inner.inner
+        for connection in self._manager.road.connections.values():
+            if connection.line is not None:
+                connection.line.inner = connection.line.inner.inner
 
     async def _stopping(self) -> None:
         self._manager.close()

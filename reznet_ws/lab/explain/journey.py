@@ -12,20 +12,18 @@ from typing import Any
 
 from engineio import packet as eio_packet
 from socketio import packet as sio_packet
-from websockets.exceptions import NegotiationError
-from websockets.frames import Frame, Opcode
 
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.client.decoder import unpack
-from reznet_ws.deflate.extension import AdjustableDeflateFactory
+from reznet_ws.deflate.frame import BINARY, TEXT, Frame
+from reznet_ws.deflate.histories import Histories
+from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.demo.chat import ROOM, Application
 from reznet_ws.lab.clients.listener import Tap
 from reznet_ws.lab.running import Running
-from reznet_ws.ledger import Ledger, Tally
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import BATCH_EVENT, batch_packet, event_packet
 from reznet_ws.message.payload import decode_payload
-from reznet_ws.outgoing.broadcast import SharedPacket
 from reznet_ws.replay.ablation import encode, leave, record
 from reznet_ws.settings import Settings
 
@@ -33,8 +31,6 @@ Event = tuple[str, Any]
 
 _TIMEOUT_S = 10
 _LONGEST_WINDOW_MS = 1000
-# What browsers offer: permessage-deflate; client_max_window_bits.
-_BROWSER_OFFER = [("client_max_window_bits", None)]
 
 # The seed document's own example.
 EXAMPLE: dict[str, Any] = {
@@ -75,29 +71,25 @@ def engineio_packets(events: Sequence[Event], settings: Settings) -> list[str | 
         packet = batch_packet(messages, utf8=settings.utf8)
     else:
         packet = event_packet(messages[0], utf8=settings.utf8)
-    uncounted = Tally(Ledger(), ())
-    parts: list[str | bytes] = [packet.text, *packet.attachments]
-    return [SharedPacket(part, uncounted).encode() for part in parts]
+    return [f"4{packet.text}", *packet.attachments]
 
 
 class Link:
     """The server's side of one connection to a browser: its frames, and the deflate window that they fill."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        # One connection has nobody to share a window with.
-        self.settings = (settings or Settings.recommended()).replace(deflate_shared=False)
-        try:
-            self._extensions = [AdjustableDeflateFactory(self).process_request_params(_BROWSER_OFFER, [])[1]]
-        except NegotiationError:  # the layer is off
-            self._extensions = []
+        self.settings = settings or Settings.recommended()
+        self._histories = Histories()
+        self.inflater = Inflater(self.settings.deflate_window_bits, takeover=self.settings.deflate_takeover)
 
     def send(self, *events: Event) -> list[bytes]:
         """The frames of one event, or of several as a batch: what the TCP socket gets. The window moves on."""
         return [self._frame(part) for part in engineio_packets(events, self.settings)]
 
     def _frame(self, part: str | bytes) -> bytes:
-        opcode, data = (Opcode.TEXT, part.encode()) if isinstance(part, str) else (Opcode.BINARY, part)
-        return Frame(opcode, data).serialize(mask=False, extensions=self._extensions)
+        frame = Frame(TEXT, part.encode()) if isinstance(part, str) else Frame(BINARY, part)
+        ((wire, _),) = self._histories.frames(frame, [self], self.settings)
+        return wire
 
 
 def wire_bytes(events: Iterable[Event], settings: Settings, *, before: Iterable[Event] = ()) -> list[int]:

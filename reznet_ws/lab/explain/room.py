@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
+from urllib.parse import parse_qs
 
 import socketio
 
+from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import ServerThread
-from reznet_ws.adapters.socketio import attach
-from reznet_ws.adapters.uvicorn import WebSocketProtocol, find_connection, find_counter
 from reznet_ws.client import decoder
 from reznet_ws.lab.clients.listener import Tap
 from reznet_ws.lab.explain.journey import Event
@@ -30,7 +30,6 @@ from reznet_ws.lab.running import Running
 from reznet_ws.message.fields import VERSION_KEY, abbreviate, iso_from_ms
 from reznet_ws.message.formats import GRANT_EVENT
 from reznet_ws.message.payload import FORMAT
-from reznet_ws.outgoing.line import CountingTransport
 from reznet_ws.settings import Settings
 
 PAGE = "page"
@@ -97,13 +96,9 @@ class Room:
         self._sio = socketio.AsyncServer(async_mode="asgi", ping_interval=1000)
         self._manager = attach(self._sio, Settings().replace(deflate=False, deflate_adjustable=True))
         self._app = socketio.ASGIApp(self._sio)
-        self._polled: dict[str, int] = {}
-        self._connections: dict[str, WebSocketProtocol] = {}
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await self._count(scope, receive, send)
-
-        self._server = ServerThread(app, stopping=self._stopping)
+        self._names: dict[str, str] = {}
+        self._sio.on("connect", self._welcome)
+        self._server = ServerThread(self._app, stopping=self._stopping)
         _running.begin(self)
         try:
             for member in self.members:
@@ -158,31 +153,19 @@ class Room:
             )
             complete = all(len(member.events) >= received for member in self.members)
             granted = all(member.grants or not member.asks for member in self.members)
-            return granted and complete and waits and self._manager._delivery._batcher.closes_ms is None
+            return granted and complete and waits and not self._manager.road.is_holding
 
         async with asyncio.timeout(_TIMEOUT_S):
             while not is_quiet():  # noqa: ASYNC110 (the libraries have no event for it)
                 await asyncio.sleep(0.005)
 
     def _costs(self) -> dict[str, int]:
-        live = {name: connection.transport.sent_bytes for name, connection in self._connections.items()}
-        return {**self._polled, **live}
+        return {self._names[sid]: known.sent_bytes for sid, known in self._manager.road.connections.items()}
 
-    async def _count(self, scope: Any, receive: Any, send: Any) -> None:
-        """The application, and around it what each client costs, told apart by the name in its query string."""
-        query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
-        name = query.get("name", PAGE)
-        if scope["type"] == "websocket":
-            connection = find_connection(scope, send)
-            if connection is not None:
-                self._connections[name] = connection
-            await self._app(scope, receive, send)
-            return
-        counter = find_counter(scope)
-        assert isinstance(counter, CountingTransport)
-        before = counter.sent_bytes
-        await self._app(scope, receive, send)
-        self._polled[name] = self._polled.get(name, 0) + counter.sent_bytes - before
+    async def _welcome(self, sid: str, environ: dict[str, Any]) -> None:
+        """Who a connection is, by the name in its query string."""
+        (name,) = parse_qs(environ["QUERY_STRING"]).get("name", [PAGE])
+        self._names[self._sio.manager.eio_sid_from_sid(sid, "/")] = name
 
     async def _stopping(self) -> None:
         self._manager.close()

@@ -13,8 +13,8 @@ from typing import Any
 
 import socketio
 
+from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import ServerThread
-from reznet_ws.adapters.socketio import attach
 from reznet_ws.message.formats import GRANT_EVENT
 from reznet_ws.settings import Settings
 

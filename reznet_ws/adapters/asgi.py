@@ -1,0 +1,102 @@
+"""How a request reaches its client: found from inside an ASGI application, behind any middleware.
+
+In: the scope and the two callables of an ASGI request. Out: a `Takeover` that says what could be taken over.
+Never: puts anything into the scope, which applications copy, pickle and keep.
+
+uvicorn's own object for a connection is `self` in the coroutine that runs the application's task. Other servers
+(hypercorn, daphne, granian) have nothing to take over: their connections are served by engineio's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from reznet_ws.outgoing.broadcast import Broadcast
+from reznet_ws.outgoing.line import CountingTransport, Line
+
+# Modules whose wrappers of `send` look at nothing but responses to HTTP requests (starlette/_exception_handler.py
+# `sender`, sentry_sdk/integrations/asgi.py `_sentry_wrapped_send`), and the name that they know the next one by.
+_PASSING_MODULES = ("starlette.", "sentry_sdk.")
+
+
+class Takeover:
+    """What was found behind a request."""
+
+    def __init__(self, receive: Callable[..., Awaitable[Any]], send: Callable[..., Awaitable[None]]) -> None:
+        self.receive, self.send = receive, send
+        # The way to a WebSocket client that was taken over.
+        self.line: Line | None = None
+        # Counts the response to an HTTP request.
+        self.counter: CountingTransport | None = None
+        # The session that it belongs to, once that is known.
+        self.sid: str | None = None
+        # Whether something in between looks at each message, which therefore has to pass by it.
+        self.is_watched = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether every byte to the client is counted."""
+        return self.line is not None or self.counter is not None
+
+    def on_end(self, ended: Callable[[], object]) -> None:
+        """Tell when nothing can be written any more, for whatever reason."""
+
+    def on_frame(self, find: Callable[[str | bytes], Any]) -> None:
+        """Ask which packet it is that comes by engineio's way."""
+
+    def fail(self, code: int, reason: str) -> None:
+        """Say goodbye, and cut the connection if that takes too long."""
+
+    def end_session(self) -> None:
+        """The session is over: cut the connection where the client does not take soon what it is still due."""
+
+    def end(self) -> None:
+        """The request is over."""
+
+
+def find_takeover(
+    scope: dict[str, Any], receive: Any, send: Any, broadcast: Broadcast, max_message_bytes: int
+) -> Takeover:
+    """Take over what is behind a request, as far as that can be had."""
+    owner = _running_self()
+    if owner is not None and type(owner).__module__.partition(".")[0] in ("uvicorn", "reznet_ws"):
+        uvicorn = _uvicorn()
+        if uvicorn is not None:
+            found = uvicorn.take_over(scope, owner, receive, send, broadcast, max_message_bytes)
+            if found is not None:
+                return found  # type: ignore[no-any-return]
+    return Takeover(receive, send)
+
+
+def is_passed(send: Any, owner: object) -> bool:
+    """Whether messages may go to the owner of a connection directly: nothing between looks at them."""
+    while getattr(send, "__self__", None) is not owner:
+        if not (getattr(send, "__module__", None) or "").startswith(_PASSING_MODULES):
+            return False
+        cells = dict(zip(send.__code__.co_freevars, send.__closure__ or (), strict=True))
+        if "send" not in cells:
+            return False
+        send = cells["send"].cell_contents
+    return True
+
+
+def _running_self() -> Any:
+    task = asyncio.current_task()
+    frame = None if task is None else getattr(task.get_coro(), "cr_frame", None)
+    return None if frame is None else frame.f_locals.get("self")
+
+
+def _uvicorn() -> Any:
+    """Our adapter, where the versions that are installed are known to fit."""
+    if "uvicorn" not in sys.modules:
+        return None
+    from reznet_ws.adapters import compat
+
+    if not compat.fits("uvicorn"):
+        return None
+    from reznet_ws.adapters import uvicorn
+
+    return uvicorn

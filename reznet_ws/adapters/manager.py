@@ -1,0 +1,173 @@
+"""The layers around one Socket.IO server, as an application sees them.
+
+In: the application's own server and `Settings`. Out: what it may say and ask: settings, events, figures.
+Never: changes what a client that asked for nothing gets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import socketio
+
+from reznet_ws.adapters.socketio import OptimizedServer, adopt, optimize_and_batch, write_packet
+from reznet_ws.ledger import Ledger
+from reznet_ws.outgoing.broadcast import Broadcast
+from reznet_ws.outgoing.encoder import check_arguments
+from reznet_ws.settings import Settings
+from reznet_ws.stats import Report, WindowFigures, report
+
+
+class ConnectionManager:
+    """The layers around one Socket.IO server.
+
+    Raises: TypeError for what is no `AsyncServer` under ASGI, ValueError for one that has a manager already.
+    """
+
+    def __init__(self, sio: socketio.AsyncServer, settings: Settings | None = None) -> None:
+        if not isinstance(sio, socketio.AsyncServer):
+            raise TypeError(f"{type(sio).__name__} is not a socketio.AsyncServer")
+        if sio.async_mode != "asgi":
+            raise TypeError(f"async_mode {sio.async_mode!r}: only 'asgi' is supported")
+        if isinstance(sio, OptimizedServer) and getattr(sio, "reznet", None) is not None:
+            raise ValueError("this server has a ConnectionManager already")
+        self.sio = sio
+        self.road = Broadcast(settings or Settings(), write_packet(sio))
+        sio.reznet = self
+        # Whether the application sends by a way of its own, which each message then takes.
+        self.is_watched = adopt(sio, self.road)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Assign a new record from the server's event loop to switch layers while it runs."""
+        return self.road.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.road.settings = settings
+
+    @property
+    def ledger(self) -> Ledger:
+        """The bytes by event name."""
+        return self.road.ledger
+
+    @property
+    def active_connections(self) -> int:
+        """Open connections; engineio keeps those that are over until it next looks after its clients."""
+        return sum(not socket.closed for socket in self.sio.eio.sockets.values())
+
+    async def broadcast(
+        self,
+        event: str,
+        data: Any,
+        optimize: bool = True,
+        batch: bool | None = None,
+        room: str | None = None,
+        *,
+        skip_sid: str | list[str] | None = None,
+        namespace: str = "/",
+    ) -> None:
+        """Send an event to a room, or to everybody.
+
+        `optimize=False` sends it as it is also to clients of format 2; `batch` says whether it may wait for others,
+        None leaves that to the settings. Other servers behind a PubSubManager go by their own settings.
+        Raises: PayloadError for data that JSON cannot carry, and then nothing was sent.
+        """
+        check_arguments(event, list(data) if isinstance(data, tuple) else [data])
+        with _options(optimize, batch):
+            await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
+
+    async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:
+        """Send an event to every connection of a user, named with `identify`, or to one `sid`, at once.
+
+        Raises: as `broadcast`.
+        """
+        check_arguments(event, list(data) if isinstance(data, tuple) else [data])
+        rooms = self.sio.manager.rooms.get(namespace, {})
+        room = user if user in rooms.get(None, {}) else _user_room(user)
+        with _options(optimize, False):
+            await self.sio.manager.emit(event, data, namespace, room=room)
+
+    async def identify(self, sid: str, user: str, namespace: str = "/") -> None:
+        """Say which user a connection belongs to, so that `send_to_user` reaches it."""
+        await self.sio.enter_room(sid, _user_room(user), namespace=namespace)
+
+    def report(self) -> Report:
+        """All figures, as one record."""
+        connections = self.road.connections.values()
+        slow = dataclasses.replace(self.road.slow_readers)
+        slow.queued_bytes = sum(
+            connection.session.queued_bytes + (0 if connection.line is None else connection.line.queued_bytes)
+            for connection in connections
+        )
+        figures = self.road.histories.figures()
+        return report(
+            self.road.counts,
+            self.road.ledger,
+            active_connections=self.active_connections,
+            uncounted_connections=sum(
+                not (connection.is_counted or socket.closed)
+                for sid, socket in self.sio.eio.sockets.items()
+                if (connection := self.road.connections.get(sid)) is not None
+            ),
+            slow_readers=slow,
+            windows=WindowFigures(
+                connections=figures.connections,
+                histories=figures.histories,
+                in_step=figures.largest_share,
+                text_bytes=figures.text_bytes,
+                kept_compressors=figures.kept_compressors,
+                kept_bytes=figures.kept_bytes,
+            ),
+        )
+
+    def get_stats(self) -> dict[str, Any]:
+        """What `GET /api/websocket/stats` answers: the fields of `Report`, as plain data."""
+        return dataclasses.asdict(self.report())
+
+    def reset_stats(self) -> None:
+        """Start all counts again from nothing."""
+        self.road.counts.reset()
+        self.road.ledger.reset()
+
+    def close(self) -> None:
+        """Send what is held back and end the timers; to be called before the server shuts down."""
+        self.road.close()
+
+
+@contextmanager
+def _options(optimize: bool, batch: bool | None) -> Iterator[None]:
+    token = optimize_and_batch.set((optimize, batch))
+    try:
+        yield
+    finally:
+        optimize_and_batch.reset(token)
+
+
+def _user_room(user: str) -> str:
+    return f"user:{user}"
+
+
+def attach(sio: socketio.AsyncServer, settings: Settings | None = None) -> ConnectionManager:
+    """Give an application's own server all layers; its `sio.emit` stays as it is.
+
+    A server that has them keeps its manager, with new settings where some are given. Raises: as `ConnectionManager`.
+    """
+    manager = getattr(sio, "reznet", None)
+    if isinstance(manager, ConnectionManager):
+        if settings is not None:
+            manager.settings = settings
+        return manager
+    return ConnectionManager(sio, settings)
+
+
+class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
+    """python-socketio's server with all layers in it, as `attach` puts them into one that exists."""
+
+    def __init__(self, *args: Any, settings: Settings | None = None, **options: Any) -> None:
+        """`settings`: for the layers; all other arguments are python-socketio's own."""
+        super().__init__(*args, **options)
+        attach(self, settings)

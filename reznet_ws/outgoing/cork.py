@@ -1,0 +1,96 @@
+"""What is due to one connection leaves in one write while the server is busy.
+
+In: whole frames for many lines. Out: the same bytes, in order, in fewer writes.
+Never: holds anything back longer than it is told to, or past a write that comes by another way.
+
+A write costs 5 us whatever its size, most of it in the kernel, and all else about one delivery less than 1 us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from reznet_ws.ledger import Ledger
+from reznet_ws.outgoing.line import Line, Waiting
+from reznet_ws.outgoing.pacing import Pacer
+
+logger = logging.getLogger("reznet_ws")
+
+# What one connection is due at most before it is written without waiting: asyncio's transports ask for a pause there.
+_MOST_BYTES = 65_536
+
+
+class Cork:
+    """Lets frames wait: to the end of the loop's turn, and while the server is busy for a few ms."""
+
+    def __init__(self, ledger: Ledger, most_ms: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._most_ms = most_ms
+        self._pacer = Pacer()
+        self._handle: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._corked: list[Line] = []
+        self._bytes = 0
+
+    def put(self, lines: Iterable[Line], data: bytes) -> None:
+        """Let the same bytes wait on each line."""
+        corked = self._corked
+        last: Waiting | None = None
+        after = alone = Waiting(None, data)
+        for line in lines:
+            waiting = line.waiting
+            if waiting is None:
+                corked.append(line)
+                line.waiting = alone
+            else:
+                if waiting is not last:
+                    last, after = waiting, Waiting(waiting, data)
+                line.waiting = after
+        self._bytes += len(data)
+        if self._bytes > _MOST_BYTES:
+            self.flush()
+        elif self._handle is None or self._loop.is_closed():  # a loop that ended took its timers along
+            loop = self._loop = asyncio.get_running_loop()
+            wait_ms = self._pacer.wait_ms(loop.time() * 1000, self._most_ms())
+            self._handle = loop.call_later(wait_ms / 1000, self._due) if wait_ms else loop.call_soon(self._due)
+
+    def flush(self) -> None:
+        """Write everything that waits."""
+        corked, self._corked, self._bytes = self._corked, [], 0
+        last: Waiting | None = None
+        joined = b""
+        size = sent_bytes = 0
+        for line in corked:
+            waiting = line.waiting
+            if waiting is None:  # something else was written, and took it along
+                continue
+            if waiting is not last:
+                last, joined = waiting, waiting.joined()
+                size = len(joined)
+            line.waiting = None
+            # As `Line.write`, without its calls: a fifth of what all else about a delivery takes.
+            line.sent_bytes += size
+            sent_bytes += size
+            try:
+                line.inner.write(joined)
+            except Exception:  # one transport's fault is not the others'
+                logger.exception("A connection cannot be written")
+                line.inner.abort()
+        self._ledger.sent_bytes += sent_bytes
+
+    def close(self) -> None:
+        """Write everything that waits and end the timer."""
+        self.flush()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _due(self) -> None:
+        self._handle = None
+        loop = asyncio.get_running_loop()
+        began_ms = loop.time() * 1000
+        self.flush()
+        # uvloop writes at the end of the loop's turn.
+        loop.call_soon(lambda: self._pacer.wrote(began_ms, loop.time() * 1000))
