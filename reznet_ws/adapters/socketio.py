@@ -251,6 +251,9 @@ def adopt(sio: socketio.AsyncServer, road: Broadcast) -> bool:
             eio.on(name, getattr(sio, f"_handle_eio_{name}"))
     has_own_queue = _is_replaced(eio, "create_queue", engineio.AsyncServer)
     _put_below(eio, Engine, engineio.AsyncServer)
+    kind = sio.packet_class
+    if kind.encode is not sio_packet.Packet.encode or not kind.uses_binary_events:
+        eio.refusal = f"the server's own packet class {kind.__name__} writes its packets"
     eio.adopt(road, sio.environ, has_own_queue=has_own_queue)
     return is_watched
 
