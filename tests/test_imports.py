@@ -37,7 +37,8 @@ FLOORS = [
     "client",
     "demo",
     "replay",
-    "draw lab",
+    "draw",
+    "lab",
     "audit",
     "__main__",
 ]

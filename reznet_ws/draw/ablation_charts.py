@@ -14,7 +14,6 @@ from plotly.subplots import make_subplots
 
 from reznet_ws.draw.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
 from reznet_ws.draw.picture import Picture
-from reznet_ws.draw.progress_bar import ProgressBar
 from reznet_ws.draw.tables import align
 from reznet_ws.replay.ablation import LAYERS, Outcome, Subset, shapley
 
@@ -27,13 +26,6 @@ _LEAST_LABELLED_PERCENT = 14.0
 _WORTH_IT = 0.995
 
 Outcomes = Mapping[Subset, Outcome]
-
-
-class AblationBar(ProgressBar):
-    """For `ablate`, or for anything else that counts."""
-
-    def __init__(self, noun: str = "subsets") -> None:
-        super().__init__(noun, width_px=320)
 
 
 def savings_percent(outcomes: Outcomes) -> dict[Subset, float]:

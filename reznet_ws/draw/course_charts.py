@@ -185,7 +185,7 @@ def draw_lines(
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ClaimVerdict:
     """A claim of the seed document, and what was counted."""
 
     claim: str
@@ -201,14 +201,14 @@ class Verdict:
 
 def judge(
     claim: str, measured: float, at_least: float, at_most: float | None = None, *, unit: str = "%", digits: int = 1
-) -> Verdict:
+) -> ClaimVerdict:
     """Hold a claimed saving against the one that was counted; to save more than was claimed is no fault."""
     claimed = f"{at_least:g}–{at_most:g} {unit}" if at_most is not None else f"{at_least:g} {unit}"
     rounded = round(measured, digits)
     holds = "no: less" if rounded < at_least else "yes"
     if at_most is not None and rounded > at_most:
         holds = "more than that"
-    return Verdict(claim, claimed, f"{_say(measured, digits)} {unit}", holds)
+    return ClaimVerdict(claim, claimed, f"{_say(measured, digits)} {unit}", holds)
 
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: bool = True) -> Table:
@@ -216,7 +216,7 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, right
     return Table(header, rows, right=right)
 
 
-def show_verdicts(verdicts: Iterable[Verdict]) -> Table:
+def show_verdicts(verdicts: Iterable[ClaimVerdict]) -> Table:
     """What the seed document claims, what was counted, and whether it holds."""
     rows = [[item.claim, item.claimed, item.measured, item.holds] for item in verdicts]
     return Table(["the claim", "claimed", "measured", "holds?"], rows, right=False)

@@ -1,16 +1,15 @@
-"""Who is at which deflate window, message by message, by the server's own code: what the notebook on windows draws.
+"""Who is at which deflate window, message by message, by the server's own code.
 
 In: texts as they travel, who is sent each, who comes and who goes. Out: bytes at the socket, and the window of each.
-Never: opens a socket, or decides anything that the server decides; the ways that it does not take are here to be
-compared with the one it takes.
+Never: opens a socket.
+Never: decides what the server decides; the ways that it does not take are here to be compared with the one it takes.
+This is the one file that knows the inside of the server's shared windows.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import random
-import uuid
 import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +17,9 @@ from dataclasses import dataclass
 
 from websockets.frames import Opcode
 
-from reznet_ws.deflate.window import Figures, Inflater, SharedFrame, Window, build_frame
-from reznet_ws.lab.explain.journey import Event, engineio_packets
-from reznet_ws.ledger import header_bytes
-from reznet_ws.replay.frames import dissect
+from reznet_ws.deflate.window import Figures as Figures
+from reznet_ws.deflate.window import Inflater, SharedFrame, Window
+from reznet_ws.replay.frames import dissect, framed_bytes
 from reznet_ws.settings import Settings
 
 _RECOMMENDED = Settings.recommended()
@@ -31,18 +29,7 @@ _NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 # More than any window reaches back, of a byte that no text has.
 SENTINEL = b"\xff" * 32_768
-_SYNC_TAIL = b"\x00\x00\xff\xff"
-# Engine.IO's packet that every client ignores.
-_NOOP = b"6"
-# So much less than its window does a compressor reach back. Source: MIN_LOOKAHEAD in zlib's deflate.h.
-_LOOKAHEAD_BYTES = 262
-
-
-def as_text(event: Event) -> bytes:
-    """The WebSocket message of an event as a stock client gets it."""
-    (text,) = engineio_packets([event], _RECOMMENDED.replace(abbreviate=False, gzip=False))
-    assert isinstance(text, str)
-    return text.encode()
+SYNC_TAIL = b"\x00\x00\xff\xff"
 
 
 class AsTheServer(SharedFrame):
@@ -152,11 +139,6 @@ class WatchedMembers(Members):
         return frames
 
 
-def framed_bytes(size: int) -> int:
-    """What a WebSocket message of so many bytes takes at the socket."""
-    return header_bytes(size) + size
-
-
 def own_bytes(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, figures: Figures) -> list[float]:
     """The mean over the clients, for each message, with a compressor for each connection.
 
@@ -173,12 +155,13 @@ def own_bytes(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, fi
                 groups.appendleft((count - 1, deflater))
         if new:
             groups.append((new, figures.deflater()))
-        sizes.append(math.fsum(count * _deflated_bytes(deflater, text) for count, deflater in groups) / clients)
+        sizes.append(math.fsum(count * deflated_bytes(deflater, text) for count, deflater in groups) / clients)
     return sizes
 
 
-def _deflated_bytes(deflater: zlib._Compress, text: bytes) -> int:
-    return framed_bytes(len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - len(_SYNC_TAIL))
+def deflated_bytes(deflater: zlib._Compress, text: bytes) -> int:
+    """What a text takes at the socket behind what its compressor has seen."""
+    return framed_bytes(len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - len(SYNC_TAIL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,86 +170,6 @@ class Cost:
 
     wire_bytes: int
     compressions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """A client that comes after so many messages and stays. Units: bytes at its socket.
-
-    `primer_bytes`: what puts it in step at once. `lost_bytes`: how much more than those in step it has been sent after
-    each message that follows, if a window begins with it instead.
-    """
-
-    after: int
-    primer_bytes: int
-    lost_bytes: Sequence[int]
-
-    @property
-    def most_lost_bytes(self) -> int:
-        """The most that it has ever lost: priming can spare it no more, however long it stays."""
-        return max(self.lost_bytes, default=0)
-
-
-def primer(past: bytes, bits: int) -> bytes:
-    """The frame that puts a newcomer in step: a noop packet with all that a compressor of so many bits may refer to.
-
-    It begins where a character does. It is compressed from nothing and as well as zlib can, once for those that come
-    together.
-    """
-    start = max(0, len(past) - 2**bits + _LOOKAHEAD_BYTES)
-    while start and past[start] & 0xC0 == 0x80:
-        start -= 1
-    deflater = zlib.compressobj(zlib.Z_BEST_COMPRESSION, wbits=-bits, memLevel=zlib.DEF_MEM_LEVEL)
-    body = deflater.compress(_NOOP + past[start:]) + deflater.flush(zlib.Z_SYNC_FLUSH)
-    return build_frame(Opcode.TEXT, body.removesuffix(_SYNC_TAIL), compressed=True)
-
-
-def join_at(texts: Sequence[bytes], moments: Iterable[int], figures: Figures = FIGURES) -> list[Join]:
-    """What a client costs that comes at one of these moments, each a number of messages that it was not sent."""
-    in_step = _alone(texts, figures)
-    joins = []
-    for after in moments:
-        fresh = _alone(texts[after:], figures)
-        lost = itertools.accumulate(took - needed for took, needed in zip(fresh, in_step[after:], strict=True))
-        joins.append(Join(after, len(primer(b"".join(texts[:after]), figures.bits)), list(lost)))
-    return joins
-
-
-def lost_in_room(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, stay: int) -> list[float]:
-    """As `Join.lost_bytes`, for those that come to the server's windows: the mean over all that are sent at least
-    `stay` messages. `newcomers` says how many of the oldest are replaced before each message.
-
-    Raises: ValueError where nobody stays so long.
-    """
-    in_step = _alone(texts, FIGURES)
-    room = Members(clients)
-    # Of each client how much more it was sent, message by message.
-    surplus: list[list[int]] = [[] for _ in range(clients)]
-    newest: list[list[int]] = []
-    for text, new, needed in zip(texts, newcomers, in_step, strict=True):
-        room.replace_oldest(new)
-        came: list[list[int]] = [[] for _ in range(new)]
-        surplus = surplus[new:] + came
-        newest += came
-        for sizes, frame in zip(surplus, room.send(text), strict=True):
-            sizes.append(len(frame) - needed)
-    stayed = [sizes[:stay] for sizes in newest if len(sizes) >= stay]
-    if not stayed:
-        raise ValueError(f"nobody who came late was sent {stay} messages")
-    return list(itertools.accumulate(math.fsum(each) / len(stayed) for each in zip(*stayed, strict=True)))
-
-
-def roll_call(names: int, count: int) -> list[bytes]:
-    """Messages in which so many ids come round, one in each: short, and all that was said is said again."""
-    draw = random.Random(1)
-    ids = [str(uuid.UUID(int=draw.getrandbits(128), version=4)) for _ in range(names)]
-    return [as_text(("user_status", {"user_id": ids[at % names], "status": "online"})) for at in range(count)]
-
-
-def _alone(texts: Sequence[bytes], figures: Figures) -> list[int]:
-    """The frame sizes of a client that is sent all of it."""
-    deflater = figures.deflater()
-    return [_deflated_bytes(deflater, text) for text in texts]
 
 
 def overlap(texts: Sequence[bytes], clients: int, members: int, every: int) -> dict[str, Cost]:
@@ -292,28 +195,5 @@ def inflate_all(frames: Iterable[bytes]) -> list[bytes]:
     texts = []
     for frame in frames:
         parts = dissect(frame)
-        texts.append(inflater.decompress(parts.payload + _SYNC_TAIL) if parts.rsv1 else parts.payload)
+        texts.append(inflater.decompress(parts.payload + SYNC_TAIL) if parts.rsv1 else parts.payload)
     return texts
-
-
-def guess_sizes(secret: Event, guesses: Mapping[str, Event]) -> dict[str, int]:
-    """How long the secret's frame is after somebody else's message with each guess, all in step at one window."""
-    sizes = {}
-    for name, guess in guesses.items():
-        room = Members(3)
-        room.send(as_text(guess))
-        sizes[name] = len(room.send(as_text(secret))[0])
-    return sizes
-
-
-def guess_digits(secret: Event, question: str, count: int) -> list[dict[str, int]]:
-    """The secret's sizes after each of ten questions, digit by digit; the shortest is taken for right and kept.
-
-    `question` has `{}` where the digits go, those found and one more.
-    """
-    found, rounds = "", []
-    for _ in range(count):
-        guesses = {digit: ("support_request", {"text": question.format(found + digit)}) for digit in "0123456789"}
-        rounds.append(guess_sizes(secret, guesses))
-        found += min(rounds[-1], key=rounds[-1].__getitem__)
-    return rounds

@@ -6,34 +6,32 @@ import zlib
 
 import pytest
 
-from reznet_ws.deflate.window import Figures
 from reznet_ws.draw.window_charts import draw_windows
-from reznet_ws.lab.explain import windows
-from reznet_ws.lab.explain.journey import CHINESE, RUSSIAN, take_any
+from reznet_ws.lab.explain.examples import CHINESE, RUSSIAN
+from reznet_ws.replay.frames import framed_bytes
+from reznet_ws.replay.guessing import guess_digits, guess_sizes
+from reznet_ws.replay.joins import join_at, lost_in_room, primer, roll_call
+from reznet_ws.replay.link import as_text
+from reznet_ws.replay.trace import take
 from reznet_ws.replay.windows import (
     FIGURES,
     NO_WINDOW,
     SENTINEL,
     WAYS,
+    Figures,
     Members,
     WatchedMembers,
-    guess_digits,
-    guess_sizes,
     inflate_all,
-    join_at,
-    lost_in_room,
     overlap,
     own_bytes,
-    primer,
-    roll_call,
 )
 
-EVENTS = take_any(300)
-TEXTS = [windows.as_text(event) for event in EVENTS]
+EVENTS = take(300)
+TEXTS = [as_text(event) for event in EVENTS]
 
 
 def test_a_text_is_what_a_stock_client_reads() -> None:
-    assert windows.as_text(("e", {"message_id": "1"})) == b'42["e",{"message_id":"1"}]'
+    assert as_text(("e", {"message_id": "1"})) == b'42["e",{"message_id":"1"}]'
 
 
 def test_members_who_are_sent_the_same_get_one_frame_and_one_letter() -> None:
@@ -62,7 +60,7 @@ def test_a_window_each_takes_what_its_compressor_gives() -> None:
     deflater = FIGURES.deflater()
     sizes = [len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - 4 for text in TEXTS[:50]]
     own = own_bytes(TEXTS[:50], [0] * 50, 7, FIGURES)
-    assert own == [windows.framed_bytes(size) for size in sizes]
+    assert own == [framed_bytes(size) for size in sizes]
     room = Members(7)
     assert own == [len(room.send(text)[0]) for text in TEXTS[:50]]
     half_replaced = own_bytes(TEXTS[:50], [0] * 49 + [7], 7, FIGURES)
@@ -103,9 +101,7 @@ def test_a_frame_that_refers_to_what_a_client_was_not_sent_shows() -> None:
 
 
 # Text of one, two and three bytes a character, and more of it than any window holds.
-MIXED = [
-    text for at in range(300) for text in (TEXTS[at], windows.as_text(("e", f"{RUSSIAN[at % 40 :]}{at}{CHINESE}")))
-]
+MIXED = [text for at in range(300) for text in (TEXTS[at], as_text(("e", f"{RUSSIAN[at % 40 :]}{at}{CHINESE}")))]
 
 
 @pytest.mark.parametrize("bits", range(9, 16))
