@@ -48,7 +48,7 @@ class Page:
         ]
         module = base64.b64encode(_read("reznet_ws.client.js", "reznet.js").encode()).decode()
         filled = {"MODULE": json.dumps(module), "MESSAGES": _script(messages), "EMITTED": _script(self.emitted)}
-        return re.sub("@([A-Z]+)@", lambda found: filled[found[1]], _read("reznet_ws.lab.explain", "page.html"))
+        return re.sub("@([A-Z]+)@", lambda found: filled[found[1]], _read("reznet_ws.lab.explain", "page.html").rstrip())
 
 
 def _script(value: Any) -> str:
@@ -57,4 +57,4 @@ def _script(value: Any) -> str:
 
 
 def _read(package: str, name: str) -> str:
-    return resources.files(package).joinpath(name).read_text(encoding="utf-8").rstrip("\n")
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
