@@ -48,7 +48,8 @@ class Page:
         ]
         module = base64.b64encode(_read("reznet_ws.client.js", "reznet.js").encode()).decode()
         filled = {"MODULE": json.dumps(module), "MESSAGES": _script(messages), "EMITTED": _script(self.emitted)}
-        return re.sub("@([A-Z]+)@", lambda found: filled[found[1]], _read("reznet_ws.lab.explain", "page.html").rstrip())
+        page = _read("reznet_ws.lab.explain", "page.html").rstrip()
+        return re.sub("@([A-Z]+)@", lambda found: filled[found[1]], page)
 
 
 def _script(value: Any) -> str:

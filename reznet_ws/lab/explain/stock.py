@@ -6,26 +6,30 @@ Never: changes what it measures.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import http.client
 import json
+import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import socketio
+from choreographer import Browser
 from engineio.packet import Packet
 from engineio.payload import Payload
 
-from reznet_ws.lab.clients.devtools import TIMEOUT_S, find_browser, open_page
-from reznet_ws.lab.clients.listener import Listener
+from reznet_ws.lab.clients.listener import TIMEOUT_S, Listener
 from reznet_ws.lab.lab import Lab
 from reznet_ws.replay.link import engineio_packets
 from reznet_ws.replay.trace import Event
 from reznet_ws.settings import Settings
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _GREETINGS = 2  # Engine.IO's, then Socket.IO's
 # What a page runs to join as any Socket.IO client does.
 _SCRIPT = """
@@ -104,23 +108,43 @@ class Look:
     message_bytes: list[int]
 
 
+def find_browser() -> str | None:
+    """The Chromium or Chrome that draws the charts, too."""
+    named = [os.environ.get("BROWSER_PATH", ""), os.environ.get("REZNET_CHROMIUM", "")]
+    found = [shutil.which(name) for name in (*named, *_BROWSERS) if name]
+    return next((path for path in found if path), None)
+
+
 def look_with_devtools(lab: Lab, events: Sequence[Event]) -> Look | None:
     """Open a page in Chromium that connects, emit, and ask DevTools; None where there is no Chromium."""
-    browser = find_browser()
-    if browser is None:
-        return None
-    url = f"{lab.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
-    with open_page(browser) as devtools:
+    path = find_browser()
+    return None if path is None else lab.run(_look(path, lab, events))
+
+
+# Source: Chrome DevTools Protocol, version 1.3.
+async def _look(path: str, lab: Lab, events: Sequence[Event]) -> Look:
+    headers: list[dict[str, str]] = []
+    sizes: asyncio.Queue[int] = asyncio.Queue()
+
+    async def note_request(said: Any) -> None:
+        headers.append(said["params"]["request"]["headers"])
+
+    async def note_frame(said: Any) -> None:
+        sizes.put_nowait(len(said["params"]["response"]["payloadData"].encode()))
+
+    async with Browser(path=path, headless=True, enable_sandbox=False) as browser:
+        page = await browser.create_tab()
+        page.subscribe("Network.webSocketWillSendHandshakeRequest", note_request)
+        page.subscribe("Network.webSocketFrameReceived", note_frame)
         for method in ("Network.enable", "Page.enable"):
-            devtools.ask(method)
-        devtools.ask("Page.navigate", url=lab.url)  # whatever it answers: a page of the same origin
-        devtools.wait("Page.loadEventFired")
-        devtools.ask("Runtime.evaluate", expression=_SCRIPT.format(url=url))
-        offer = devtools.wait("Network.webSocketWillSendHandshakeRequest")["request"]["headers"]
-        sizes: list[int] = []
-        while len(sizes) < _GREETINGS + len(events):
-            if len(sizes) == _GREETINGS:
-                lab.emit(events)
-            frame = devtools.wait("Network.webSocketFrameReceived")
-            sizes.append(len(frame["response"]["payloadData"].encode()))
-        return Look(offer.get("Sec-WebSocket-Extensions", ""), sizes[_GREETINGS:])
+            await page.send_command(method)
+        loaded = page.subscribe_once("Page.loadEventFired")
+        await page.send_command("Page.navigate", {"url": lab.url})  # whatever it answers: a page of the same origin
+        await loaded
+        url = f"{lab.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
+        await page.send_command("Runtime.evaluate", {"expression": _SCRIPT.format(url=url)})
+        for _ in range(_GREETINGS):
+            await sizes.get()
+        for event, data in events:
+            await lab.site.sio.emit(event, data)
+        return Look(headers[0].get("Sec-WebSocket-Extensions", ""), [await sizes.get() for _ in events])
