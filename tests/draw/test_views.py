@@ -10,7 +10,6 @@ import zlib
 import pytest
 from websockets.frames import Frame, Opcode
 
-from reznet_ws.draw.journey_charts import draw_savings, draw_stream
 from reznet_ws.draw.views import show_bytes, show_frame, show_header, show_references, show_sizes, show_text
 from reznet_ws.replay.link import Link
 
@@ -84,15 +83,3 @@ def text_of(page: str) -> str:
     """What is left of a page where only its text is shown."""
     text = html.unescape(re.sub(r"<[^>]*>", "", page))
     return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def test_charts_have_a_table_as_text() -> None:
-    savings = draw_savings({"a plan": [1000, 900, 300]}, ["abbreviate", "deflate"])
-    assert str(savings).splitlines() == [
-        "bytes at the socket    off  + abbreviate  + deflate",
-        "a plan               1,000           900        300",
-    ]
-    assert [list(trace.x) for trace in savings.figure.data] == [[30.0], [60.0], [10.0]]
-    assert str(draw_stream([9, 12], [9, 3])).splitlines()[1:] == ["1            9       9", "2           12       3"]
-    with pytest.raises(ValueError, match="one size and then one for each of deflate"):
-        draw_savings({"a plan": [1, 2, 3]}, ["deflate"])
