@@ -1,7 +1,8 @@
 """The pictures of an ablation: every subset of the layers, each layer's share, and why they do not add up.
 
 In: the outcomes of `ablate`. Out: an image where Chrome or Chromium is, always a table as text.
-Never: measures. A layer has the colour that it has everywhere.
+Never: measures.
+A layer has the colour that it has everywhere.
 """
 
 from __future__ import annotations

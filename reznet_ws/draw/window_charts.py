@@ -1,7 +1,8 @@
 """A picture of who shares a window with whom, message by message.
 
 In: for each message the window of each client, as a letter. Out: an image, with a table as text.
-Never: computes windows. A letter stands in each stretch, so that colours alone tell nothing.
+Never: computes windows.
+Never: tells anything by colour alone: a letter stands in each stretch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The load test: presets side by side under the same traffic, and whether the requirements hold.
 
 In: presets, a number of users, a time. Out: runs, their medians with spread, and a verdict for each requirement.
-Never: compares runs that were not interleaved, or calls a difference real that the spread could make.
+Never: compares runs that were not interleaved.
+Never: calls a difference real that the spread could have made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The lab: one server in a thread of this process, its clients, and what both measured.
 
 In: settings, traffic, a number of users. Out: measurements, frames, figures.
-Never: leaves a port, a thread or a process behind: starting twice is stopping first, and the interpreter's end stops
-all.
+Never: leaves a port, a thread or a process behind.
+Starting twice is stopping first, and the interpreter's end stops all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Every subset of the layers on one recorded trace: what each is worth alone, with the others, and left out.
 
 In: a trace, as one client receives it. Out: exact bytes, frames and delays for each subset.
-Never: opens a socket. Never: reads a clock: time is the trace's own, so the same trace gives the same figures.
+Never: opens a socket.
+Never: reads a clock: time is the trace's own, so the same trace gives the same figures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a client costs that comes late: with an empty window, or with a primer that puts it in step at once.
 
 In: texts as they travel, and when who comes. Out: bytes at its socket.
-Never: opens a socket. The server sends no primers; they are computed to be compared with what it does.
+Never: opens a socket.
+The server sends no primers; they are computed to be compared with what it does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Old and new clients at one server: real ones, each counted by itself.
 
 In: a quiet lab, events. Out: what each one's handlers got, and the bytes that came for it.
-Never: lets the clock decide what travels together: a burst begins only when all of the one before has arrived and no
-batch waits.
+Never: lets the clock decide what travels together: a burst begins only when all of the one before has arrived.
 """
 
 from __future__ import annotations
