@@ -92,8 +92,6 @@ class Lab:
             lab.listen()
         return lab
 
-    # Starting and stopping
-
     def start(self, progress: Progress | None = None) -> Self:
         """Start the server, connect the users, let the agents talk; a lab of the same name is stopped first."""
         _running.stop(self.name)
@@ -163,8 +161,8 @@ class Lab:
     @property
     def fleet(self) -> Fleet:
         """The users in other processes. Raises: RuntimeError while stopped."""
-        if self._fleet is None:
-            raise RuntimeError(f"the lab {self.name!r} is not running; start it first")
+        assert self.server
+        assert self._fleet
         return self._fleet
 
     # Switching while it runs
@@ -197,9 +195,9 @@ class Lab:
     def set_users(self, users: int, progress: Progress | None = None) -> None:
         """Connect or disconnect users until there are as many."""
         self.users = users
-        if self._fleet is not None:
-            self._fleet.resize(users)
-            self._fleet.wait(progress=progress)
+        if (fleet := self._fleet) is not None:
+            fleet.resize(users)
+            fleet.wait(progress=progress)
 
     def silence(self) -> None:
         """Stop the traffic and wait until nothing arrives any more."""
@@ -209,7 +207,7 @@ class Lab:
         while received != (received := self.fleet.counts.received):
             time.sleep(_QUIET_S)
 
-    # Clients that join one by one, and what they are sent
+    # Clients that join one by one
 
     def listen(self, query: str = "", *, deflate: bool = True) -> Listener:
         """A client on a plain socket joins; `query` is what it asks for.
@@ -234,15 +232,8 @@ class Lab:
 
     def disconnect(self, member: Member) -> None:
         """A python-socketio client goes, and the server has noticed."""
-        sid = member.sio.get_sid()
-
-        async def go() -> None:
-            await member.leave()
-            while self.site.sio.manager.is_connected(sid, "/"):  # noqa: ASYNC110 (there is no event for it)
-                await asyncio.sleep(0.005)
-
-        self.run(go())
-        self.members = [other for other in self.members if other is not member]
+        self.run(member.leave(self.site.sio))
+        self.members.remove(member)
 
     def emit(self, events: Iterable[Event], to: Sequence[int] | None = None, *, pause_s: float | None = None) -> None:
         """Emit events one right after the other to some listeners by their places, by default to everybody.
@@ -261,7 +252,7 @@ class Lab:
 
     def play(self, script: Iterable[tuple[Event, Sequence[int] | None]]) -> list[list[bytes]]:
         """Emit each event to those named beside it; the frames that each listener got. Raises: TimeoutError."""
-        due = [0] * len(self.listeners)
+        due = [0 for _ in self.listeners]
         for event, to in script:
             for place in range(len(due)) if to is None else to:
                 due[place] += 1
@@ -282,14 +273,17 @@ class Lab:
     def reset(self) -> None:
         """Count everything from now on."""
         with self._lock:
-            self.server  # noqa: B018 (raises while stopped)
-            self._meter.reset()
+            self._running_meter.reset()
 
     def measure(self) -> Measurement:
         """What happened since the last reset, and the rates since the last call. Raises: RuntimeError while stopped."""
         with self._lock:
-            self.server  # noqa: B018 (raises while stopped)
-            return self._meter.measure()
+            return self._running_meter.measure()
+
+    @property
+    def _running_meter(self) -> Meter:
+        assert self.server is not None  # or raises
+        return self._meter
 
     @property
     def _adjustable(self) -> Settings:

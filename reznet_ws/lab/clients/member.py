@@ -21,7 +21,7 @@ from reznet_ws.replay.trace import Event
 TIMEOUT_S = 20
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """One client. `asks` is what its query string says, `decodes` whether our helper is attached."""
 
@@ -69,11 +69,17 @@ class Member:
             while len(self.events) < count:  # noqa: ASYNC110 (the library has no event for it)
                 await asyncio.sleep(0.005)
 
-    async def leave(self) -> None:
-        """Hang up at once: python-engineio would leave the poll of one that says goodbye unanswered for 45 s."""
+    async def leave(self, server: socketio.AsyncServer | None = None) -> None:
+        """Hang up at once: python-engineio would leave the poll of one that says goodbye unanswered for 45 s.
+
+        Given the server, it waits until that has noticed.
+        """
         if hasattr(self, "sio"):
+            sid = self.sio.get_sid()
             await self.sio.eio.disconnect(abort=True)
-        await self._open.aclose()
+            await self._open.aclose()
+            while server is not None and server.manager.is_connected(sid, "/"):  # noqa: ASYNC110 (there is no event)
+                await asyncio.sleep(0.005)
 
     async def _arrive(self, event: str, data: Any) -> None:
         if event == GRANT_EVENT:
