@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from reznet_ws.replay.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
+
 from benchmarks.traffic import Emission
-from reznet_ws.replay.frames import framed_bytes
-from reznet_ws.replay.joins import Join, join_at, primer
-from reznet_ws.replay.windows import Figures, Members, own_bytes
+from reznet_ws.deflate.window import Figures
 from reznet_ws.settings import Settings
 
 _STOCK = Settings.stock()

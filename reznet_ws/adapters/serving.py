@@ -43,23 +43,16 @@ def listen(host: str, port: int) -> socket.socket:
 class ServerThread:
     """One server in a thread with an event loop of its own, so that a busy caller cannot stall it.
 
-    `stopping` is awaited in the server's loop before its connections are closed. `stock`: with uvicorn's own protocols
-    in place of ours.
+    `stopping` is awaited in the server's loop before its connections are closed.
     """
 
     def __init__(
-        self,
-        app: Any,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        stopping: Callable[[], Awaitable[None]] | None = None,
-        stock: bool = False,
+        self, app: Any, *, host: str = "127.0.0.1", port: int = 0, stopping: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self._socket = listen(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self._stopping = stopping
-        self._server = uvicorn.Server(_quiet_config(app, uvicorn.Config if stock else uvicorn_config))
+        self._server = uvicorn.Server(_quiet_config(app))
         self._ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name=f"reznet-server-{self.port}", daemon=True)
         self._thread.start()
@@ -127,8 +120,8 @@ class ServerThread:
             await serving
 
 
-def _quiet_config(app: Any, configure: Callable[..., uvicorn.Config]) -> uvicorn.Config:
-    return configure(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
+def _quiet_config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,9 +8,10 @@ Starting twice is stopping first, and the interpreter's end stops all.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Self, TypeVar
 
 from reznet_ws.adapters.serving import ServerThread
@@ -59,7 +60,6 @@ class Lab:
         self.rate_per_s, self.mix, self.seed = rate_per_s, mix, seed
         # Called after each start and stop, in whichever thread that happens.
         self.watchers: list[Callable[[], None]] = []
-        # Those that joined one by one.
         self.listeners: list[Listener] = []
         self.members: list[Member] = []
         self._settings = settings or Settings()
@@ -99,7 +99,7 @@ class Lab:
             _running.begin(self, self.name)
             self._plays = 0
             self.site = self._make_site()
-            self._server = ServerThread(self.site.app, stopping=self._stopping, stock=self._is_stock)
+            self._server = ServerThread(self.site.app, stopping=self._stopping)
             try:
                 self._fleet = Fleet(self._server.url, stock_share=self.stock_share)
                 self.set_users(self.users, progress)
@@ -175,7 +175,7 @@ class Lab:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        if self.is_running:
+        if self.is_running and not self._is_stock:
             self.server.call(lambda: setattr(self.site.manager, "settings", self._adjustable))
 
     def set_traffic(self, *, rate_per_s: float | None = None, mix: str | None = None) -> None:
@@ -210,25 +210,25 @@ class Lab:
     # Clients that join one by one
 
     def listen(self, query: str = "", *, deflate: bool = True) -> Listener:
-        """A client on a plain socket joins; `query` is what it asks for.
-
-        What greets it holds random ids, and stays out of its window: with one for each connection, nothing is
-        compressed until it has joined.
-        """
-        settings = self._settings
-        is_silent = not (self._is_stock or settings.deflate_shared)
-        if is_silent:
-            self.settings = settings.replace(deflate=False)
-        self.listeners.append(Listener(self.url, query=query, deflate=deflate))
-        if is_silent:
-            self.settings = settings
+        """A client on a plain socket joins; `query` is what it asks for."""
+        with self._greeting_clear():
+            self.listeners.append(Listener(self.url, query=query, deflate=deflate))
         return self.listeners[-1]
 
     def connect(self, member: Member) -> Member:
         """A python-socketio client joins."""
         self.members.append(member)
-        self.run(member.join(self.url))
+        with self._greeting_clear():
+            self.run(member.join(self.url))
         return member
+
+    @contextlib.contextmanager
+    def _greeting_clear(self) -> Iterator[None]:
+        """What greets a client holds random ids: uncompressed, it stays out of the client's deflate window."""
+        settings = self._settings
+        self.settings = settings.replace(deflate=False)
+        yield
+        self.settings = settings
 
     def disconnect(self, member: Member) -> None:
         """A python-socketio client goes, and the server has noticed."""

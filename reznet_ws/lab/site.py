@@ -13,7 +13,7 @@ from typing import Any
 
 import socketio
 
-from reznet_ws.adapters.socketio import ConnectionManager, attach
+from reznet_ws.adapters.manager import ConnectionManager, attach
 from reznet_ws.demo.chat import Application, Simulation
 from reznet_ws.settings import Settings
 

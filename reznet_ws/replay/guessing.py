@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reznet_ws.replay.link import as_text
+from reznet_ws.replay.members import Members
 from reznet_ws.replay.trace import Event
-from reznet_ws.replay.windows import Members
 
 
 def guess_sizes(secret: Event, guesses: Mapping[str, Event]) -> dict[str, int]:

@@ -8,7 +8,6 @@ The server sends no primers; they are computed to be compared with what it does.
 from __future__ import annotations
 
 import itertools
-import math
 import random
 import uuid
 import zlib
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from websockets.frames import Frame, Opcode
 
 from reznet_ws.replay.link import as_text
-from reznet_ws.replay.windows import FIGURES, SYNC_TAIL, Figures, Members, deflated_bytes
+from reznet_ws.replay.members import FIGURES, SYNC_TAIL, Figures, deflated_bytes
 
 # Engine.IO's packet that every client ignores.
 _NOOP = b"6"
@@ -69,30 +68,6 @@ def join_at(texts: Sequence[bytes], moments: Iterable[int], figures: Figures = F
         lost = itertools.accumulate(took - needed for took, needed in zip(fresh, in_step[after:], strict=True))
         joins.append(Join(after, len(primer(b"".join(texts[:after]), figures.bits)), list(lost)))
     return joins
-
-
-def lost_in_room(texts: Sequence[bytes], newcomers: Sequence[int], clients: int, stay: int) -> list[float]:
-    """As `Join.lost_bytes`, for those that come to the server's windows: the mean over all that are sent at least
-    `stay` messages. `newcomers` says how many of the oldest are replaced before each message.
-
-    Raises: ValueError where nobody stays so long.
-    """
-    in_step = _alone(texts, FIGURES)
-    room = Members(clients)
-    # Of each client how much more it was sent, message by message.
-    surplus: list[list[int]] = [[] for _ in range(clients)]
-    newest: list[list[int]] = []
-    for text, new, needed in zip(texts, newcomers, in_step, strict=True):
-        room.replace_oldest(new)
-        came: list[list[int]] = [[] for _ in range(new)]
-        surplus = surplus[new:] + came
-        newest += came
-        for sizes, frame in zip(surplus, room.send(text), strict=True):
-            sizes.append(len(frame) - needed)
-    stayed = [sizes[:stay] for sizes in newest if len(sizes) >= stay]
-    if not stayed:
-        raise ValueError(f"nobody who came late was sent {stay} messages")
-    return list(itertools.accumulate(math.fsum(each) / len(stayed) for each in zip(*stayed, strict=True)))
 
 
 def roll_call(names: int, count: int) -> list[bytes]:

@@ -12,20 +12,17 @@ from typing import Any
 
 from engineio import packet as eio_packet
 from socketio import packet as sio_packet
-from websockets.exceptions import NegotiationError
-from websockets.frames import Frame, Opcode
 
 from reznet_ws.client.decoder import unpack
-from reznet_ws.deflate.extension import AdjustableDeflate, AdjustableDeflateFactory
+from reznet_ws.deflate.frame import BINARY, TEXT, Frame
+from reznet_ws.deflate.histories import Histories
+from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.message.packet import BATCH_EVENT, Message, Packet, pack
 from reznet_ws.message.payload import PayloadOptimizer, decode_payload
-from reznet_ws.replay.frames import framed_bytes
 from reznet_ws.replay.trace import Event
 from reznet_ws.settings import Settings
 
 _MESSAGE_PREFIX = "4"  # Engine.IO's packet type
-# What browsers offer: permessage-deflate; client_max_window_bits.
-_BROWSER_OFFER = [("client_max_window_bits", None)]
 
 
 def encode(event: str, data: Any, settings: Settings) -> Message:
@@ -34,15 +31,15 @@ def encode(event: str, data: Any, settings: Settings) -> Message:
     return Message(event, (optimizer.encode(optimizer.encode_plain(data)),))
 
 
-def frames_of(packet: Packet) -> list[tuple[Opcode, bytes]]:
+def frames_of(packet: Packet) -> list[tuple[int, bytes]]:
     """What goes into WebSocket frames, before any compression: a packet's text, then each attachment."""
-    frames = [(Opcode.TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
-    return frames + [(Opcode.BINARY, attachment) for attachment in packet.attachments]
+    frames = [(TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
+    return frames + [(BINARY, attachment) for attachment in packet.attachments]
 
 
 def engineio_packets(events: Iterable[Event], settings: Settings) -> list[str | bytes]:
     """The same for one event, or for several as a batch: the text, and any bytes after it."""
-    return [data.decode() if opcode is Opcode.TEXT else data for opcode, data in _pack(events, settings)]
+    return [data.decode() if opcode == TEXT else data for opcode, data in _pack(events, settings)]
 
 
 def as_text(event: Event) -> bytes:
@@ -51,7 +48,7 @@ def as_text(event: Event) -> bytes:
     return text
 
 
-def _pack(events: Iterable[Event], settings: Settings) -> list[tuple[Opcode, bytes]]:
+def _pack(events: Iterable[Event], settings: Settings) -> list[tuple[int, bytes]]:
     return frames_of(pack([encode(*event, settings) for event in events], utf8=settings.utf8))
 
 
@@ -62,32 +59,21 @@ class Link:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        # One connection has nobody to share a window with.
-        self.settings = (settings or Settings.recommended()).replace(deflate_shared=False)
-        self._deflate = self._negotiate()
+        self.settings = settings or Settings.recommended()
+        self.inflater = Inflater(self.settings.deflate_window_bits, takeover=self.settings.deflate_takeover)
+        self._histories = Histories()
 
     def send(self, *events: Event) -> list[bytes]:
         """The frames of one event, or of several as a batch. The window moves on."""
-        extensions = [] if self._deflate is None else [self._deflate]
-        return [
-            Frame(opcode, data).serialize(mask=False, extensions=extensions)
-            for opcode, data in _pack(events, self.settings)
-        ]
+        return [self._frame(opcode, data) for opcode, data in _pack(events, self.settings)]
 
-    def carry(self, opcode: Opcode, data: bytes) -> int:
+    def carry(self, opcode: int, data: bytes) -> int:
         """How many bytes one frame takes at the socket. The window moves on."""
-        if self._deflate is not None:
-            data = bytes(self._deflate.encode(Frame(opcode, data)).data)
-        return framed_bytes(len(data))
+        return len(self._frame(opcode, data))
 
-    # The only place that knows the server's permessage-deflate for a connection by itself.
-    def _negotiate(self) -> AdjustableDeflate | None:
-        try:
-            _, deflate = AdjustableDeflateFactory(self).process_request_params(_BROWSER_OFFER, [])
-        except NegotiationError:  # the layer is off
-            return None
-        assert isinstance(deflate, AdjustableDeflate)
-        return deflate
+    def _frame(self, opcode: int, data: bytes) -> bytes:
+        ((wire, _),) = self._histories.frames(Frame(opcode, data), [self], self.settings)
+        return wire
 
 
 def wire_bytes(events: Iterable[Event], settings: Settings, *, before: Iterable[Event] = ()) -> list[int]:

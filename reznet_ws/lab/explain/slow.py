@@ -97,9 +97,8 @@ class _CountingWrites:
 
 # The one place where the lab reaches into a connection of the server: nothing public tells of single writes.
 def _count_writes(lab: Lab) -> list[tuple[Any, _CountingWrites]]:
-    counters = []
-    for connection in lab.site.manager._connections.values():
-        line = connection.line
-        counters.append((line, _CountingWrites(line.inner)))
-        line.inner = counters[-1][1]
+    lines = [line for known in lab.site.manager.road.connections.values() if (line := known.line) is not None]
+    counters = [(line, _CountingWrites(line.inner)) for line in lines]
+    for line, counter in counters:
+        line.inner = counter
     return counters
