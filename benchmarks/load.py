@@ -22,7 +22,7 @@ from benchmarks.client import ProtocolError
 from benchmarks.crowd import Crowd, Link
 from benchmarks.processor import cpu_ns, resident_bytes
 from benchmarks.sequence import Expected, LoadError, Play
-from reznet_ws.replay.ablation import percentile
+from reznet_ws.replay.spread import percentile
 
 INSPECT_EVERY = 16
 # Fewer would be no sample of their bytes; the phase takes as long as they take.

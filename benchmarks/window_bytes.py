@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from reznet_ws.replay.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
+
 from benchmarks.traffic import Emission
 from reznet_ws.deflate.window import Figures
-from reznet_ws.replay.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
 from reznet_ws.settings import Settings
 
 _STOCK = Settings.stock()

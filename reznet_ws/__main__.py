@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _add_serve(commands: Any) -> None:
     serve = commands.add_parser(
-        "serve", help="run the agent-chat application", description="Run the agent-chat application; Ctrl-C ends it."
+        "serve",
+        help="run the agent-chat application",
+        description="Run the agent-chat application; Ctrl-C ends it.",
     )
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)"
@@ -136,12 +138,12 @@ def _add_load(commands: Any) -> None:
 def _load(args: argparse.Namespace) -> int:
     # Imported here, since a server needs no lab.
     with _extra_lab():
-        from reznet_ws.lab.comparison import Load, interleave
+        from reznet_ws.lab.comparison import LoadPlan, interleave
         from reznet_ws.lab.comparison_report import is_met, load_report
 
     if args.rounds < 1 or args.duration <= 0:
         raise ValueError("--rounds must be at least 1 and --duration above 0")
-    load = Load(users=args.users, duration_s=args.duration, rate_per_s=args.rate, mix=args.mix, seed=args.seed)
+    load = LoadPlan(users=args.users, duration_s=args.duration, rate_per_s=args.rate, mix=args.mix, seed=args.seed)
     presets = {name: Settings.presets()[name] for name in args.presets}
     runs = []
     for run in interleave(presets, load, args.rounds, time.sleep):

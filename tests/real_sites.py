@@ -82,7 +82,7 @@ class RealSite:
         for burst in bursts:
             for event, data, namespace in burst:
                 await self.sio.emit(event, data, namespace=namespace)  # never gives the loop a turn
-            while self.manager._delivery._batcher.closes_ms is not None:  # noqa: ASYNC110 (there is no event for it)
+            while self.manager.road.is_holding:  # noqa: ASYNC110 (there is no event for it)
                 await asyncio.sleep(0.01)
 
     async def got(self, count: int) -> None:

@@ -37,7 +37,8 @@ FLOORS = [
     "client",
     "demo",
     "replay",
-    "draw lab",
+    "draw",
+    "lab",
     "audit",
     "__main__",
 ]
@@ -115,3 +116,26 @@ def test_a_file_imports_only_from_its_floor_and_below(path: Path) -> None:
     for name in _imports(path):
         assert name in FLOOR, f"{name} is imported whole"
         assert FLOOR[name] <= FLOOR[module]
+
+
+# Beside the lab and not on it: what measures, and what reads captures, is had without a dashboard.
+@pytest.mark.parametrize("folder", [ROOT / "audit", ROOT.parent / "benchmarks"], ids=lambda path: path.name)
+def test_nothing_beside_the_lab_imports_from_it(folder: Path) -> None:
+    files = [path for path in sorted(folder.rglob("*.py")) if "node_modules" not in path.parts]
+    assert files
+    assert [path for path in files if "lab" in _imports(path)] == []
+
+
+DRAWING = ["plotly", "ipywidgets", "IPython"]
+
+
+def test_a_replay_draws_nothing() -> None:
+    modules = ", ".join(f"reznet_ws.replay.{path.stem}" for path in sorted((ROOT / "replay").glob("*.py")))
+    assert _run(f"import sys, {modules}; print(*(name for name in {DRAWING} if name in sys.modules))") == []
+
+
+def test_a_drawing_replay_would_be_noticed() -> None:
+    found = _run(
+        f"import sys, reznet_ws.lab.dashboard.dashboard; print(*(name for name in {DRAWING} if name in sys.modules))"
+    )
+    assert set(found) == set(DRAWING)

@@ -1,7 +1,8 @@
 """A small agent-chat application: the traffic's source, and an example of what attaching takes.
 
 In: `Settings`, a seed, a rate. Out: an ASGI application with Socket.IO at `/socket.io/` and FastAPI beside it.
-Never: holds a conversation in memory; the same seed emits the same bytes.
+Never: holds a conversation in memory.
+The same seed emits the same bytes.
 """
 
 from __future__ import annotations

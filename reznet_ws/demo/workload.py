@@ -1,8 +1,9 @@
 """The traffic of an agent chat: users ask, agents think, stream, report their status and post long plans.
 
 In: a seed, a rate, a mix. Out: an endless iterator of messages, each with the time when it is due.
-Never: reads a clock (time is simulated), waits, sends, or draws from anything but the seed. The same arguments give
-the same bytes on every Python and every platform; nothing is made before it is asked for.
+Never: reads a clock (time is simulated), waits or sends.
+Never: draws from anything but the seed: the same arguments give the same bytes on every Python and every platform.
+Never: makes a message before it is asked for.
 
 - A *scene* is one thing that happens in one channel: somebody asks and an agent streams its answer, for instance. Its
   messages come close together, as they do in a real room; scenes overlap.

@@ -1,82 +1,43 @@
 """The pictures of an ablation: every subset of the layers, each layer's share, and why they do not add up.
 
 In: the outcomes of `ablate`. Out: an image where Chrome or Chromium is, always a table as text.
-Never: measures. A layer has the colour that it has everywhere.
+Never: measures.
+A layer has the colour that it has everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reznet_ws.draw.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
+from reznet_ws.draw.course_charts import draw_groups, draw_lines, draw_stacks
+from reznet_ws.draw.look import LAYER_COLOURS, WIRE_COLOUR, dress, dress_axes
 from reznet_ws.draw.picture import Picture
-from reznet_ws.draw.progress_bar import ProgressBar
 from reznet_ws.draw.tables import align
-from reznet_ws.replay.ablation import LAYERS, Outcome, Subset, shapley
+from reznet_ws.replay.ablation import Subset
+from reznet_ws.replay.shares import (
+    Outcomes,
+    alone,
+    best,
+    best_of_both,
+    fair_shares,
+    layers_of,
+    left_out,
+    name,
+    savings_percent,
+)
 
 _FAINT = "rgba(128, 136, 144, 0.20)"
 _NONE: Subset = frozenset()
-# A narrower piece has no room for its figure.
-_LEAST_LABELLED_PERCENT = 14.0
-
-# Fewer bytes by less than this are none.
-_WORTH_IT = 0.995
-
-Outcomes = Mapping[Subset, Outcome]
-
-
-class AblationBar(ProgressBar):
-    """For `ablate`, or for anything else that counts."""
-
-    def __init__(self, noun: str = "subsets") -> None:
-        super().__init__(noun, width_px=320)
-
-
-def savings_percent(outcomes: Outcomes) -> dict[Subset, float]:
-    """What each subset saves, in percent of the bytes without any layer."""
-    off = outcomes[_NONE].wire_bytes
-    return {subset: 100 * (off - outcome.wire_bytes) / off for subset, outcome in outcomes.items()}
-
-
-def alone(outcomes: Outcomes) -> dict[str, float]:
-    """What each layer saves with all others off, in percent of no layer."""
-    saved = savings_percent(outcomes)
-    return {layer: saved[frozenset({layer})] for layer in _layers(outcomes)}
-
-
-def left_out(outcomes: Outcomes) -> dict[str, float]:
-    """What is lost when only this one is switched off, in percent of no layer."""
-    saved = savings_percent(outcomes)
-    layers = _layers(outcomes)
-    everything = frozenset(layers)
-    return {layer: saved[everything] - saved[everything - {layer}] for layer in layers}
-
-
-def fair_shares(outcomes: Outcomes) -> dict[str, float]:
-    """Each layer's Shapley value, in percent of no layer; they add up to what all save together."""
-    off = outcomes[_NONE].wire_bytes
-    saved_bytes = {subset: off - outcome.wire_bytes for subset, outcome in outcomes.items()}
-    shares = shapley(saved_bytes)
-    return {layer: 100 * shares[layer] / off for layer in _layers(outcomes)}
-
-
-def best(outcomes: Outcomes) -> Subset:
-    """The subset with the fewest bytes; of several, the one with the fewest layers."""
-    return min(outcomes, key=lambda subset: (outcomes[subset].wire_bytes, len(subset), sorted(subset)))
-
-
-def name(subset: Subset) -> str:
-    """A subset in words."""
-    return " + ".join(layer for layer in LAYERS if layer in subset) or "none"
 
 
 def draw_ablation(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
     """All subsets, the fewest bytes first; below each, dots for the layers that are on."""
-    layers = _layers(outcomes)
+    layers = layers_of(outcomes)
     left = {subset: 100 - percent for subset, percent in savings_percent(outcomes).items()}
     order = sorted(outcomes, key=lambda subset: (outcomes[subset].wire_bytes, len(subset), sorted(subset)))
     numbers = list(range(1, len(order) + 1))
@@ -118,138 +79,68 @@ def draw_ablation(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Pictur
 def draw_shares(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
     """For each layer: what it saves alone, its fair share, and what is lost without it."""
     measures = {"alone": alone(outcomes), "fair share": fair_shares(outcomes), "lost when left out": left_out(outcomes)}
-    layers = _layers(outcomes)
-    figure = go.Figure()
-    rows = [(layer, measure) for layer in layers for measure in measures]
-    for measure, opacity in zip(measures, (0.35, 1.0, 0.35), strict=True):
-        values = measures[measure]
-        figure.add_trace(
-            go.Bar(
-                orientation="h",
-                y=[list(layers), [measure] * len(layers)],
-                x=[values[layer] for layer in layers],
-                marker={
-                    "color": [LAYER_COLOURS[layer] for layer in layers],
-                    "opacity": opacity,
-                    "pattern": {"shape": "/" if measure == "lost when left out" else ""},
-                    "line": {"width": 0},
-                },
-                text=[signed(values[layer]) for layer in layers],
-                textposition="outside",
-                textfont={"size": 12},
-                cliponaxis=False,
-            )
-        )
     shares = measures["fair share"]
     largest = max(shares, key=lambda layer: shares[layer])
-    title = f"{largest} has {shares[largest]:.0f} of the {sum(shares.values()):.0f} % saved; alone it saves "
-    title += f"{measures['alone'][largest]:.0f} %"
-    style(figure, 96 + 24 * len(rows), title, _counted(outcomes, seed, mix))
-    figure.update_layout(bargap=0.18, margin={"l": 190})
-    low = min(0, *(value for values in measures.values() for value in values.values()))
-    high = max(value for values in measures.values() for value in values.values())
-    figure.update_xaxes(
-        ticksuffix=" %", range=[low - 8 if low < -0.05 else low, high + 9], title="saved, in % of no layer"
+    return draw_groups(
+        f"{largest} has {shares[largest]:.0f} of the {sum(shares.values()):.0f} % saved; alone it saves "
+        f"{measures['alone'][largest]:.0f} %",
+        _counted(outcomes, seed, mix),
+        {layer: {measure: values[layer] for measure, values in measures.items()} for layer in layers_of(outcomes)},
+        unit="saved, in % of no layer",
+        colours={"alone": "threshold", "fair share": "wire", "lost when left out": "off"},
+        digits=1,
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    lines = [["saved, in % of no layer", *measures], []]
-    lines += [[layer, *(signed(values[layer]) for values in measures.values())] for layer in layers]
-    lines += [["sum", *(signed(sum(values.values())) for values in measures.values())]]
-    return Picture(figure, align(lines))
 
 
 def draw_sum(outcomes: Outcomes, *, seed: int, mix: str = "chat") -> Picture:
     """What the layers save one by one, added up, against what they save together."""
-    layers = _layers(outcomes)
-    together = savings_percent(outcomes)[frozenset(layers)]
     rows = {"each alone, added up": alone(outcomes), "together, in fair shares": fair_shares(outcomes)}
-    sums = {what: sum(values.values()) for what, values in rows.items()}
-    figure = go.Figure()
-    for layer in layers:
-        values = [values[layer] for values in rows.values()]
-        figure.add_trace(
-            go.Bar(
-                orientation="h",
-                y=list(rows),
-                x=values,
-                marker={"color": LAYER_COLOURS[layer], "line": {"width": 0}},
-                text=[f"{layer} {signed(value)}" if value >= _LEAST_LABELLED_PERCENT else "" for value in values],
-                textposition="inside",
-                insidetextanchor="middle",
-                textangle=0,
-                textfont={"size": 12, "color": INK_COLOUR},
-            )
-        )
-    for what, value in sums.items():
-        positive = sum(max(0.0, share) for share in rows[what].values())
-        figure.add_annotation(
-            x=positive, y=what, text=f"<b>{value:.1f} %</b>", showarrow=False, xanchor="left", xshift=6
-        )
-    whole = {"x": 100, "line": {"color": OFF_COLOUR, "width": 1.5, "dash": "dash"}}
-    figure.add_vline(**whole, annotation_text="everything", annotation_position="bottom left")
-    added = sums["each alone, added up"]
-    title = f"Added up, the layers would save {added:.0f} %; together they save {together:.0f} %"
-    style(figure, 230, title, _counted(outcomes, seed, mix))
-    figure.update_layout(barmode="relative", bargap=0.35, margin={"l": 180})
-    figure.update_xaxes(ticksuffix=" %", range=[min(-3, -1 - max(0, -added)), max(112, added + 12)])
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    lines = [["saved, in % of no layer", *layers, "sum"], []]
-    lines += [
-        [what, *(signed(value) for value in values.values()), signed(sums[what])] for what, values in rows.items()
-    ]
-    return Picture(figure, align(lines))
+    added, together = (sum(values.values()) for values in rows.values())
+    return draw_stacks(
+        f"Added up, the layers would save {added:.0f} %; together they save {together:.0f} %",
+        _counted(outcomes, seed, mix),
+        rows,
+        unit="saved, in % of no layer",
+        digits=1,
+        limit=(100, "everything"),
+    )
+
+
+def draw_savings(title: str, counted: str, sizes: Mapping[str, Sequence[int]], steps: Sequence[str]) -> Picture:
+    """A bar for each message: what is left of it, and which step takes how much away.
+
+    Shape: message -> bytes without a layer, then after each step. Raises: ValueError for another number of sizes.
+    """
+    if any(len(row) != len(steps) + 1 for row in sizes.values()):
+        raise ValueError(f"a message has one size and then one for each of {', '.join(steps)}")
+    rows = {}
+    for message, row in sizes.items():
+        taken = {step: before - after for step, (before, after) in zip(steps, itertools.pairwise(row), strict=True)}
+        # What is left first, then the last step, which took from what the others left.
+        rows[f"{message}, {row[0]:,} bytes"] = {"on the wire": row[-1], **dict(reversed(taken.items()))}
+    colours = {"on the wire": "wire", "window": "#F0E442"}
+    return draw_stacks(title, counted, rows, unit="bytes", colours=colours, as_shares=True)
 
 
 def draw_time(outcomes: Outcomes, us: Mapping[Subset, float], *, messages: int, runs: int) -> Picture:
     """Every subset by its bytes and its CPU time; those that no other beats in both are joined."""
     left = {subset: 100 - percent for subset, percent in savings_percent(outcomes).items()}
     front = best_of_both(outcomes, us)
-    figure = go.Figure()
-    for subsets, mode, size, colour in (
-        (list(outcomes), "markers", 8, OFF_COLOUR),
-        (front, "lines+markers", 11, WIRE_COLOUR),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                x=[us[subset] for subset in subsets],
-                y=[left[subset] for subset in subsets],
-                mode=mode,
-                marker={"size": size, "color": colour},
-                line={"color": colour, "width": 1.5, "dash": "dot"},
-            )
-        )
-    for number, subset in enumerate(front):
-        # By turns above and below, since neighbours may be close.
-        above = number % 2 == 0
-        figure.add_annotation(
-            x=us[subset],
-            y=left[subset],
-            text=name(subset),
-            showarrow=False,
-            xanchor="left",
-            yanchor="bottom" if above else "top",
-            xshift=6,
-            yshift=4 if above else -4,
-        )
     fewest, quickest = best(outcomes), front[0]
-    title = f"Least CPU: {name(quickest)}, {us[quickest]:.0f} µs; fewest bytes: {name(fewest)}, {us[fewest]:.0f} µs"
-    counted = f"{messages:,} messages to one client, median of {runs} runs, CPU of this process; bytes at the socket"
-    style(figure, 360, title, counted, x_title="µs of CPU for a message")
-    figure.update_xaxes(rangemode="tozero", range=[0, 1.25 * max(us.values())])
-    figure.update_yaxes(rangemode="tozero", title={"text": "bytes left, % of no layer", "standoff": 8})
-    order = sorted(outcomes, key=lambda subset: us[subset])
-    rows = [["layers that are on", "µs", "left, %"], []]
-    rows += [[name(subset), f"{us[subset]:.0f}", f"{left[subset]:.1f}"] for subset in order]
-    return Picture(figure, align(rows))
-
-
-def best_of_both(outcomes: Outcomes, us: Mapping[Subset, float]) -> list[Subset]:
-    """The subsets that no other beats in both bytes and time, the quickest first."""
-    front: list[Subset] = []
-    for subset in sorted(outcomes, key=lambda subset: (us[subset], outcomes[subset].wire_bytes)):
-        if not front or outcomes[subset].wire_bytes < _WORTH_IT * outcomes[front[-1]].wire_bytes:
-            front.append(subset)
-    return front
+    return draw_lines(
+        f"Least CPU: {name(quickest)}, {us[quickest]:.0f} µs; fewest bytes: {name(fewest)}, {us[fewest]:.0f} µs",
+        f"{messages:,} messages to one client, median of {runs} runs, CPU of this process; bytes at the socket",
+        {
+            "every subset": [(us[subset], left[subset]) for subset in sorted(outcomes, key=lambda it: us[it])],
+            "best of both": [(us[subset], left[subset]) for subset in front],
+        },
+        x_unit="µs of CPU for a message",
+        y_unit="bytes left, % of no layer",
+        colours={"every subset": "off", "best of both": "wire"},
+        digits=1,
+        scattered=("every subset",),
+        points={name(subset): (us[subset], left[subset]) for subset in front},
+    )
 
 
 def style(figure: Any, height: int, title: str, subtitle: str, *, x_title: str = "", y_title: str = "") -> None:
@@ -267,16 +158,6 @@ def style(figure: Any, height: int, title: str, subtitle: str, *, x_title: str =
         figure.update_xaxes(title={"text": x_title, "standoff": 6})
     if y_title:
         figure.update_yaxes(title={"text": y_title, "standoff": 8}, row=1, col=1)
-
-
-def signed(percent: float) -> str:
-    """One place, a real minus, and no minus before a nought."""
-    return f"{percent + 0:.1f}".replace("-0.0", "0.0").replace("-", "−")
-
-
-def _layers(outcomes: Outcomes) -> list[str]:
-    on = frozenset().union(*outcomes)
-    return [layer for layer in LAYERS if layer in on]
 
 
 def _counted(outcomes: Outcomes, seed: int, mix: str) -> str:

@@ -3,25 +3,24 @@
 In: figures that a notebook computed. Out: images that a saved notebook and GitHub show, always with a table as text.
 Never: measures, or says what is not in the figures it was given.
 
-- `draw_bars`, `draw_groups`, `draw_lines` each take a title (what the figures say), `counted(...)` (n, seed, where they
-  were counted) and a unit.
+- `draw_bars`, `draw_groups`, `draw_stacks` and `draw_lines` each take a title (what the figures say), `counted(...)`
+  (n, seed, where they were counted) and a unit.
 - `colours` maps a series to a layer or another name in `COLOURS`; a series that is called like one needs none.
-- `judge` holds a claim against a figure, `show_verdicts` lists what came of it, `show_table` shows anything else.
+- `show_table` shows anything else.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
-from reznet_ws.draw.look import LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
+from reznet_ws.draw.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress, dress_axes
 from reznet_ws.draw.marks import LIMIT_COLOUR, mark_band, mark_limit, mark_place, mark_point, scale_logarithmically
 from reznet_ws.draw.picture import Picture
-from reznet_ws.draw.tables import Table, align
+from reznet_ws.draw.tables import Table, align, say
 
 # "window" and "threshold" are what deflate does with and without context takeover; "mixed" is several layers at once.
 COLOURS = {
@@ -40,6 +39,8 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _TITLE_COLUMNS, _LABEL_COLUMNS = 100, 26
 _LINE_PX = 21
+# Of the longest bar; in a narrower piece no figure fits.
+_LEAST_LABELLED = 0.05
 
 Points = Sequence[tuple[float, float]]
 
@@ -69,7 +70,7 @@ def draw_bars(
         y=[_wrap(name, _LABEL_COLUMNS) for name in values],
         x=list(values.values()),
         width=0.66,
-        text=[f"<b>{_say(value, digits)}</b>" for value in values.values()],
+        text=[f"<b>{say(value, digits)}</b>" for value in values.values()],
         textposition="outside",
         textfont={"size": 12},
         cliponaxis=False,
@@ -82,7 +83,7 @@ def draw_bars(
     if limit is not None:
         mark_limit(figure, limit, upright=True)
     _style(figure, title, counted, plot_px=20 + 34 * len(values), has_legend=False)
-    rows = [[name, _say(value, digits)] for name, value in values.items()]
+    rows = [[name, say(value, digits)] for name, value in values.items()]
     return Picture(figure, align([["", unit], *rows]))
 
 
@@ -111,7 +112,7 @@ def draw_groups(
             name=name,
             x=[_wrap(group, 18) for group in groups],
             y=values,
-            text=[_say(value, digits) for value in values],
+            text=[say(value, digits) for value in values],
             textposition="inside" if stacked else "outside",
             textangle=0,
             textfont={"size": 11},
@@ -127,7 +128,7 @@ def draw_groups(
     if limit is not None:
         mark_limit(figure, limit)
     _style(figure, title, counted, plot_px=290, has_legend=len(names) > 1)
-    rows = [[group, *(_say(values[name], digits) for name in names)] for group, values in groups.items()]
+    rows = [[group, *(say(values[name], digits) for name in names)] for group, values in groups.items()]
     return Picture(figure, align([[unit, *names], *rows]))
 
 
@@ -146,8 +147,9 @@ def draw_lines(
     band: tuple[float, float, str] | None = None,
     marks: Mapping[str, float] | None = None,
     points: Mapping[str, tuple[float, float]] | None = None,
+    scattered: Sequence[str] = (),
 ) -> Picture:
-    """A curve for each series, told apart by colour, dash and symbol.
+    """A curve for each series, told apart by colour, dash and symbol; those in `scattered` are single points.
 
     Shape: series -> (x, y) in order. `limit` is a line across at a height, `band` shades what lies between two, `marks`
     are upright lines at an x, `points` are single points with their names.
@@ -158,7 +160,7 @@ def draw_lines(
             name=name,
             x=[x for x, _ in line],
             y=[y for _, y in line],
-            mode="lines+markers",
+            mode="markers" if name in scattered else "lines+markers",
             line={"color": _colour(name, colours), "width": 2.5, "dash": _DASHES[number % len(_DASHES)]},
             marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 7},
         )
@@ -180,46 +182,63 @@ def draw_lines(
     _style(figure, title, counted, plot_px=320, has_legend=len(lines) > 1)
     xs = sorted({x for line in lines.values() for x, _ in line})
     found = [dict(line) for line in lines.values()]
-    rows = [[_say(x, 0), *(_say(line[x], digits) if x in line else "" for line in found)] for x in xs]
+    rows = [[say(x, 0), *(say(line[x], digits) if x in line else "" for line in found)] for x in xs]
     return Picture(figure, align([[x_unit, *lines], *rows]))
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A claim of the seed document, and what was counted."""
+def draw_stacks(
+    title: str,
+    counted: str,
+    rows: Mapping[str, Mapping[str, float]],
+    *,
+    unit: str,
+    colours: Mapping[str, str] | None = None,
+    digits: int = 0,
+    limit: tuple[float, str] | None = None,
+    as_shares: bool = False,
+) -> Picture:
+    """A bar for each row, of pieces that lie end to end; `as_shares` makes all bars of one length.
 
-    claim: str
-    claimed: str
-    measured: str
-    holds: str
-
-    @property
-    def is_met(self) -> bool:
-        """Whether what was counted lies within what was claimed, or is better."""
-        return not self.holds.startswith("no")
-
-
-def judge(
-    claim: str, measured: float, at_least: float, at_most: float | None = None, *, unit: str = "%", digits: int = 1
-) -> Verdict:
-    """Hold a claimed saving against the one that was counted; to save more than was claimed is no fault."""
-    claimed = f"{at_least:g}–{at_most:g} {unit}" if at_most is not None else f"{at_least:g} {unit}"
-    rounded = round(measured, digits)
-    holds = "no: less" if rounded < at_least else "yes"
-    if at_most is not None and rounded > at_most:
-        holds = "more than that"
-    return Verdict(claim, claimed, f"{_say(measured, digits)} {unit}", holds)
+    Shape: row -> series -> value; every row has the same series. `limit` is an upright line with its label.
+    """
+    figure = go.Figure()
+    sums = {row: sum(values.values()) for row, values in rows.items()}
+    longest = 100 if as_shares else max(sums.values())
+    scales = {row: 100 / sums[row] if as_shares else 1 for row in rows}
+    for name in next(iter(rows.values())):
+        lengths = {row: scales[row] * values[name] for row, values in rows.items()}
+        is_wide = {row: length > _LEAST_LABELLED * longest for row, length in lengths.items()}
+        bar = go.Bar(
+            name=name,
+            orientation="h",
+            y=[_wrap(row, _LABEL_COLUMNS) for row in rows],
+            x=list(lengths.values()),
+            text=[say(values[name], digits) if is_wide[row] else "" for row, values in rows.items()],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            textfont={"size": 12, "color": INK_COLOUR},
+            marker={"color": _colour(name, colours), "line": {"width": 0}},
+        )
+        figure.add_trace(bar)
+    figure.update_layout(barmode="relative", bargap=0.34)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
+    figure.update_xaxes(title={"text": f"% of the {unit}" if as_shares else unit, "standoff": 6})
+    if as_shares:
+        figure.update_xaxes(range=[0, 100.4])
+    if limit is not None:
+        mark_limit(figure, limit, upright=True)
+    _style(figure, title, counted, plot_px=20 + 52 * len(rows), has_legend=True)
+    names = list(next(iter(rows.values())))
+    table = [
+        [row, *(say(values[name], digits) for name in names), say(sums[row], digits)] for row, values in rows.items()
+    ]
+    return Picture(figure, align([[unit, *names, "sum"], *table]))
 
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: bool = True) -> Table:
     """A table of anything; `right` sets all columns but the first to the right, as figures want it."""
     return Table(header, rows, right=right)
-
-
-def show_verdicts(verdicts: Iterable[Verdict]) -> Table:
-    """What the seed document claims, what was counted, and whether it holds."""
-    rows = [[item.claim, item.claimed, item.measured, item.holds] for item in verdicts]
-    return Table(["the claim", "claimed", "measured", "holds?"], rows, right=False)
 
 
 def _colour(name: str, colours: Mapping[str, str] | None) -> str:
@@ -231,11 +250,6 @@ def _pattern(number: int, names: Sequence[str], colours: Mapping[str, str] | Non
     """Hatching for a bar whose colour one before it has already."""
     before = [_colour(name, colours) for name in names[:number]]
     return {"shape": "/" if _colour(names[number], colours) in before else "", "solidity": 0.35}
-
-
-def _say(value: float, digits: int) -> str:
-    text = f"{value:,.{digits}f}"
-    return text.replace("-", "−") if float(text.replace(",", "")) else text.removeprefix("-")
 
 
 def _wrap(text: str, columns: int) -> str:

@@ -1,8 +1,8 @@
 """How every picture looks: its colours, its font, and a title with what was counted below it.
 
 In: a figure, what to call it and how large it is. Out: the same figure, dressed.
-Never: knows what is drawn. Backgrounds are transparent and text is a middle grey, so that a picture reads on white and
-on JupyterLab's dark grey.
+Never: knows what is drawn.
+Backgrounds are transparent and text is a middle grey, so that a picture reads on white and on JupyterLab's dark grey.
 """
 
 from __future__ import annotations

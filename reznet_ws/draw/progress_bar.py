@@ -14,7 +14,7 @@ import ipywidgets as widgets
 class ProgressBar:
     """Shows itself at the first call; give it to what takes long as its `progress`."""
 
-    def __init__(self, noun: str, *, width_px: int) -> None:
+    def __init__(self, noun: str, *, width_px: int = 320) -> None:
         self.noun = noun
         self._bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width=f"{width_px}px"))
         self._text = widgets.Label()

@@ -1,7 +1,7 @@
 """Tables: columns of text for a terminal, and the same as HTML for a notebook.
 
 In: rows of cells. Out: text, or an object that shows itself.
-Never: formats a figure; shows a cell unescaped.
+Never: shows a cell unescaped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ def align(rows: Sequence[Sequence[str]], *, right: bool = True) -> str:
         ]
         lines.append("  ".join([first.ljust(widths[0]), *set_others]).rstrip())
     return "\n".join(lines)
+
+
+def say(value: float, digits: int) -> str:
+    """A figure with so many places, a real minus, and no minus before a nought."""
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.removeprefix("-")
 
 
 class Table:

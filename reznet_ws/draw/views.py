@@ -1,7 +1,8 @@
 """Text, sizes and bytes as a notebook shows them: coloured where colours show, and no less clear without them.
 
 In: what a step of a message's journey made. Out: lines of text for the plain and the HTML form of a cell's output.
-Never: needs a browser, a script or a style sheet. GitHub drops every colour, so none carries a meaning by itself.
+Never: needs a browser, a script or a style sheet.
+Never: lets a colour carry a meaning by itself: GitHub drops them all.
 
 Tints are half transparent and lines have the text's own colour, so that both themes of JupyterLab can be read.
 """

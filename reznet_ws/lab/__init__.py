@@ -1,1 +1,1 @@
-"""What the notebooks drive: a server in this process, clients in another, and what both measured."""
+"""A server with clients in a notebook, a dashboard for it, and explanations."""

@@ -1,18 +1,19 @@
 """The load test: presets side by side under the same traffic, and whether the requirements hold.
 
 In: presets, a number of users, a time. Out: runs, their medians with spread, and a verdict for each requirement.
-Never: compares runs that were not interleaved, or calls a difference real that the spread could make.
+Never: compares runs that were not interleaved.
+Never: calls a difference real that the spread could have made.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement
+from reznet_ws.replay.spread import Spread
 from reznet_ws.settings import Settings
 
 BASELINE = "stock"
@@ -21,7 +22,7 @@ WARM_UP_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class LoadPlan:
     """What every run is put under. Units: `rate_per_s` messages emitted a second, each to all users."""
 
     users: int = 100
@@ -32,7 +33,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LoadRun:
     """One preset under the load, once."""
 
     preset: str
@@ -44,26 +45,12 @@ class Run:
         return self.measured.wire_bytes / self.measured.deliveries
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A median of several runs, between the least and the most."""
-
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of one or more values."""
-        return cls(min(values), statistics.median(values), max(values))
-
-    def __format__(self, spec: str) -> str:
-        return f"{self.median:{spec}} ({self.low:{spec}}–{self.high:{spec}})"
+Figure = Callable[[LoadRun], float]
 
 
 def interleave(
-    presets: Mapping[str, Settings], load: Load, rounds: int, wait: Callable[[float], None]
-) -> Iterator[Run]:
+    presets: Mapping[str, Settings], load: LoadPlan, rounds: int, wait: Callable[[float], None]
+) -> Iterator[LoadRun]:
     """Run each preset once a round, every round beginning with another; each on a server of its own.
 
     `wait(seconds)` passes the time, showing progress if it likes. Raises: what `Lab.start` raises.
@@ -72,10 +59,10 @@ def interleave(
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            yield Run(name, measure(presets[name], load, wait))
+            yield LoadRun(name, measure(presets[name], load, wait))
 
 
-def measure(settings: Settings, load: Load, wait: Callable[[float], None]) -> Measurement:
+def measure(settings: Settings, load: LoadPlan, wait: Callable[[float], None]) -> Measurement:
     """One run: connect, warm up, count, fall silent, read off."""
     lab = Lab(settings, name="load", users=load.users, rate_per_s=load.rate_per_s, mix=load.mix, seed=load.seed).start()
     try:
@@ -89,7 +76,7 @@ def measure(settings: Settings, load: Load, wait: Callable[[float], None]) -> Me
 
 
 def climb(
-    settings: Settings, load: Load, users: Iterable[int], wait: Callable[[float], None]
+    settings: Settings, load: LoadPlan, users: Iterable[int], wait: Callable[[float], None]
 ) -> Iterator[tuple[int, Measurement]]:
     """More and more users on one server process, until one of the latencies leaves the requirements.
 
@@ -102,25 +89,18 @@ def climb(
             return
 
 
-def compare(runs: Sequence[Run], figure: Callable[[Run], float], preset: str, baseline: str = BASELINE) -> Spread:
+def compare(runs: Sequence[LoadRun], figure: Figure, preset: str, baseline: str = BASELINE) -> Spread:
     """A preset's figure as a ratio to the baseline's of the same round."""
     ratios = [figure(run) / figure(base) for run, base in zip(_of(runs, preset), _of(runs, baseline), strict=True)]
     return Spread.of(ratios)
 
 
-def verdict(ratio: Spread) -> str:
-    """What a ratio's spread allows to say."""
-    if ratio.low <= 1 <= ratio.high:
-        return "within the noise"
-    return "less" if ratio.high < 1 else "more"
-
-
-def spread(runs: Sequence[Run], figure: Callable[[Run], float], preset: str) -> Spread:
+def spread(runs: Sequence[LoadRun], figure: Figure, preset: str) -> Spread:
     """A preset's figure over its runs."""
     return Spread.of([figure(run) for run in _of(runs, preset)])
 
 
-def worst(runs: Sequence[Run], preset: str) -> list[Requirement]:
+def worst(runs: Sequence[LoadRun], preset: str) -> list[Requirement]:
     """Each requirement as the preset's worst run met it."""
     boards = [run.measured.requirements() for run in _of(runs, preset)]
     return [
@@ -133,5 +113,5 @@ def _badness(requirement: Requirement) -> float:
     return -measured if requirement.target.startswith("≥") else measured
 
 
-def _of(runs: Sequence[Run], preset: str) -> list[Run]:
+def _of(runs: Sequence[LoadRun], preset: str) -> list[LoadRun]:
     return [run for run in runs if run.preset == preset]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reznet_ws.draw.tables import align
-from reznet_ws.lab.comparison import BASELINE, Load, Run, compare, spread, verdict, worst
+from reznet_ws.lab.comparison import BASELINE, LoadPlan, LoadRun, compare, spread, worst
 
 _COLUMNS = {
     "bytes a delivery": lambda run: run.bytes_per_delivery,
@@ -20,7 +20,7 @@ _COLUMNS = {
 }
 
 
-def load_report(runs: Sequence[Run], load: Load) -> str:
+def load_report(runs: Sequence[LoadRun], load: LoadPlan) -> str:
     """The whole report as text: medians (least to most), ratios to stock, and the requirements of the last preset."""
     presets = list(dict.fromkeys(run.preset for run in runs))
     rounds = len(runs) // len(presets)
@@ -40,7 +40,7 @@ def load_report(runs: Sequence[Run], load: Load) -> str:
         for preset in presets:
             if preset != BASELINE:
                 ratios = [compare(runs, figure, preset) for figure in compared.values()]
-                rows.append([preset, *(f"{ratio:.2f} {verdict(ratio)}" for ratio in ratios)])
+                rows.append([preset, *(f"{ratio:.2f} {ratio.verdict}" for ratio in ratios)])
         lines.append(align(rows, right=False))
     for preset in presets:
         lines += ["", f"requirements, worst run of {preset}", ""]
@@ -52,6 +52,6 @@ def load_report(runs: Sequence[Run], load: Load) -> str:
     return "\n".join(lines)
 
 
-def is_met(runs: Sequence[Run], preset: str) -> bool:
+def is_met(runs: Sequence[LoadRun], preset: str) -> bool:
     """Whether every run of a preset met every requirement."""
     return all(item.passed for item in worst(runs, preset))

@@ -1,32 +1,36 @@
-"""The lab: one server in this process, a fleet of clients in another, and what both measured.
+"""The lab: one server in a thread of this process, its clients, and what both measured.
 
-In: settings, a number of users, traffic. Out: measurements.
-Never: leaves a port, a thread or a process behind: starting twice is stopping first, and the interpreter's end stops
-all.
+In: settings, traffic, a number of users. Out: measurements, frames, figures.
+Never: leaves a port, a thread or a process behind.
+Starting twice is stopping first, and the interpreter's end stops all.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
+import contextlib
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Self, TypeVar
 
 from reznet_ws.adapters.serving import ServerThread
-from reznet_ws.demo.chat import Application
 from reznet_ws.lab.clients.fleet import Fleet, Progress
-from reznet_ws.lab.clients.simulated import REPORT_INTERVAL_S, Counts
-from reznet_ws.lab.measurement import Latencies, Measurement
+from reznet_ws.lab.clients.listener import Listener
+from reznet_ws.lab.clients.member import Member
+from reznet_ws.lab.clients.simulated import REPORT_INTERVAL_S
+from reznet_ws.lab.measurement import Measurement
+from reznet_ws.lab.meter import Meter
 from reznet_ws.lab.running import Running
+from reznet_ws.lab.site import Site, bare_site, chat_site
+from reznet_ws.replay.trace import Event
 from reznet_ws.settings import Settings
 
-# Due times are kept this long for arrivals that come late.
-_REMEMBER_S = 60
-_RECENT_S = 2.0
+Result = TypeVar("Result")
+
 # Twice the clients' reporting interval and a batch's window.
 _QUIET_S = 2 * REPORT_INTERVAL_S + 0.1
+_TIMEOUT_S = 30
 
 _running = Running()
 stop_all = _running.stop
@@ -35,9 +39,10 @@ stop_all = _running.stop
 class Lab:
     """A running experiment; `name` tells it from others in the same process.
 
-    Units: `rate_per_s` messages emitted a second, each to all users; `stock_share` from 0 to 1 of the users are stock
-    clients (format 1). Raises, when started: ValueError for figures out of bounds, TimeoutError when not all users
-    connect, OSError when the port is taken.
+    As made here it serves the demo's chat to users in other processes, from `start` on. `Lab.quiet` serves nothing by
+    itself to nobody, for clients that join one by one. Units: `rate_per_s` messages emitted a second, each to all
+    users; `stock_share` from 0 to 1 of the users are stock clients (format 1). Raises, when started: ValueError for
+    figures out of bounds, TimeoutError when not all users connect, OSError when the port is taken.
     """
 
     def __init__(
@@ -54,16 +59,38 @@ class Lab:
         self.name, self.users, self.stock_share = name, users, stock_share
         self.rate_per_s, self.mix, self.seed = rate_per_s, mix, seed
         # Called after each start and stop, in whichever thread that happens.
-        self.listeners: list[Callable[[], None]] = []
+        self.watchers: list[Callable[[], None]] = []
+        self.listeners: list[Listener] = []
+        self.members: list[Member] = []
         self._settings = settings or Settings()
         self._lock = threading.RLock()
+        self._make_site: Callable[[], Site] = lambda: chat_site(self._adjustable)
+        self._is_stock = False
         self._server: ServerThread | None = None
         self._fleet: Fleet | None = None
-        self._due_s: dict[int, float] = {}
-        self._recent: deque[tuple[float, float]] = deque()
-        self._latencies = Latencies()
 
-    # Starting and stopping
+    @classmethod
+    def quiet(
+        cls,
+        settings: Settings | None = None,
+        *,
+        name: str = "lab",
+        stock: bool = False,
+        clients: int = 0,
+        **options: Any,
+    ) -> Self:
+        """A lab that has started and where nobody talks: what is emitted carries the same bytes each time.
+
+        `clients` of them listen at once. `stock`: python-socketio under uvicorn as they come, with nothing attached.
+        `options` are python-socketio's.
+        """
+        lab = cls(settings, name=name, users=0, rate_per_s=0)
+        lab._is_stock = stock
+        lab._make_site = lambda: bare_site(None if stock else lab._adjustable, **options)
+        lab.start()
+        for _ in range(clients):
+            lab.listen()
+        return lab
 
     def start(self, progress: Progress | None = None) -> Self:
         """Start the server, connect the users, let the agents talk; a lab of the same name is stopped first."""
@@ -71,14 +98,15 @@ class Lab:
         with self._lock:
             _running.begin(self, self.name)
             self._plays = 0
-            self._app = Application(self._adjustable(self._settings), simulate=False)
-            self._server = ServerThread(self._app, stopping=self._app.chat.close)
+            self.site = self._make_site()
+            self._server = ServerThread(self.site.app, stopping=self._stopping)
             try:
                 self._fleet = Fleet(self._server.url, stock_share=self.stock_share)
-                self._fleet.resize(self.users)
-                self._fleet.wait(progress=progress)
-                self.reset()
-                self.set_traffic()
+                self.set_users(self.users, progress)
+                if not self._is_stock:
+                    self._meter = Meter(self._server, self.site, self._fleet)
+                if self.site.simulation is not None:
+                    self.set_traffic()
             except BaseException:
                 self.stop()
                 raise
@@ -89,12 +117,15 @@ class Lab:
         """Stop the traffic, the clients and the server; doing it twice does nothing."""
         with self._lock:
             if self._server is not None:
-                if self._server.is_running:
-                    self._server.call(self._app.chat.simulation.stop)
+                if self._server.is_running and self.site.simulation is not None:
+                    self._server.call(self.site.simulation.stop)
+                for listener in self.listeners:
+                    listener.close()
                 if self._fleet is not None:
                     self._fleet.stop()
                 self._server.stop()
             self._server = self._fleet = None
+            self.listeners, self.members = [], []
             _running.end(self, self.name)
         self._tell()
 
@@ -102,6 +133,12 @@ class Lab:
         """Stop, then start with the same figures."""
         self.stop()
         return self.start(progress)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def is_running(self) -> bool:
@@ -112,7 +149,21 @@ class Lab:
     @property
     def url(self) -> str:
         """Where the server listens. Raises: RuntimeError while stopped."""
-        return self._running_server.url
+        return self.server.url
+
+    @property
+    def server(self) -> ServerThread:
+        """The thread that serves. Raises: RuntimeError while stopped."""
+        if self._server is None:
+            raise RuntimeError(f"the lab {self.name!r} is not running; start it first")
+        return self._server
+
+    @property
+    def fleet(self) -> Fleet:
+        """The users in other processes. Raises: RuntimeError while stopped."""
+        assert self.server
+        assert self._fleet
+        return self._fleet
 
     # Switching while it runs
 
@@ -124,120 +175,125 @@ class Lab:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         self._settings = settings
-        if self.is_running:
-            self._running_server.call(lambda: setattr(self._app.manager, "settings", self._adjustable(settings)))
+        if self.is_running and not self._is_stock:
+            self.server.call(lambda: setattr(self.site.manager, "settings", self._adjustable))
 
     def set_traffic(self, *, rate_per_s: float | None = None, mix: str | None = None) -> None:
         """Change what the agents do, from the workload's beginning; a rate of 0 silences them."""
         self.rate_per_s = self.rate_per_s if rate_per_s is None else rate_per_s
         self.mix = mix or self.mix
-        simulation = self._app.chat.simulation
+        simulation = self.site.simulation
+        assert simulation is not None, "nobody talks in a quiet lab"
         if self.rate_per_s == 0:
-            self._running_server.call(simulation.stop)
+            self.server.call(simulation.stop)
         else:
             # Another seed each time: what was played before is still in the deflate windows, and would cost nothing.
             seed, self._plays = self.seed + self._plays, self._plays + 1
             figures: dict[str, Any] = {"seed": seed, "rate_per_s": self.rate_per_s, "mix": self.mix}
-            self._running_server.call(lambda: simulation.start(**figures))
+            self.server.call(lambda: simulation.start(**figures))
 
     def set_users(self, users: int, progress: Progress | None = None) -> None:
-        """Connect or disconnect clients until there are as many."""
+        """Connect or disconnect users until there are as many."""
         self.users = users
-        if self._fleet is not None:
-            self._fleet.resize(users)
-            self._fleet.wait(progress=progress)
+        if (fleet := self._fleet) is not None:
+            fleet.resize(users)
+            fleet.wait(progress=progress)
 
     def silence(self) -> None:
         """Stop the traffic and wait until nothing arrives any more."""
-        self._running_server.call(self._app.chat.simulation.stop)
+        if self.site.simulation is not None:
+            self.server.call(self.site.simulation.stop)
         received = -1
-        while received != (received := self._running_fleet.counts.received):
+        while received != (received := self.fleet.counts.received):
             time.sleep(_QUIET_S)
 
+    # Clients that join one by one
+
+    def listen(self, query: str = "", *, deflate: bool = True) -> Listener:
+        """A client on a plain socket joins; `query` is what it asks for."""
+        with self._greeting_clear():
+            self.listeners.append(Listener(self.url, query=query, deflate=deflate))
+        return self.listeners[-1]
+
+    def connect(self, member: Member) -> Member:
+        """A python-socketio client joins."""
+        self.members.append(member)
+        with self._greeting_clear():
+            self.run(member.join(self.url))
+        return member
+
+    @contextlib.contextmanager
+    def _greeting_clear(self) -> Iterator[None]:
+        """What greets a client holds random ids: uncompressed, it stays out of the client's deflate window."""
+        settings = self._settings
+        self.settings = settings.replace(deflate=False)
+        yield
+        self.settings = settings
+
+    def disconnect(self, member: Member) -> None:
+        """A python-socketio client goes, and the server has noticed."""
+        self.run(member.leave(self.site.sio))
+        self.members.remove(member)
+
+    def emit(self, events: Iterable[Event], to: Sequence[int] | None = None, *, pause_s: float | None = None) -> None:
+        """Emit events one right after the other to some listeners by their places, by default to everybody.
+
+        `pause_s`: with a pause after each; 0 gives the loop a turn.
+        """
+        room = None if to is None else [self.listeners[place].sid for place in to]
+
+        async def emit_all() -> None:
+            for event, data in events:
+                await self.site.sio.emit(event, data, room=room)
+                if pause_s is not None:
+                    await asyncio.sleep(pause_s)
+
+        self.run(emit_all())
+
+    def play(self, script: Iterable[tuple[Event, Sequence[int] | None]]) -> list[list[bytes]]:
+        """Emit each event to those named beside it; the frames that each listener got. Raises: TimeoutError."""
+        due = [0 for _ in self.listeners]
+        for event, to in script:
+            for place in range(len(due)) if to is None else to:
+                due[place] += 1
+            self.emit([event], to)
+        return [listener.read(count) for listener, count in zip(self.listeners, due, strict=True)]
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Await something in the server's loop: a notebook's own runs already."""
+        return self.server.submit(coroutine).result(_TIMEOUT_S)
+
     # Measuring
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """What the server counted."""
+        return self.server.call(self.site.manager.get_stats)
 
     def reset(self) -> None:
         """Count everything from now on."""
         with self._lock:
-            self._running_server.call(self._app.manager.reset_stats)
-            self._base_cpu_s = self._running_server.call(time.thread_time)
-            self._gather()
-            self._began_s = self._before_s = time.monotonic()
-            self._before = (0, 0)
-            self._base = self._running_fleet.counts
-            self._latencies = Latencies()
-            self._recent.clear()
+            self._running_meter.reset()
 
     def measure(self) -> Measurement:
         """What happened since the last reset, and the rates since the last call. Raises: RuntimeError while stopped."""
         with self._lock:
-            stats, cpu_s = self._running_server.call(lambda: (self._app.manager.get_stats(), time.thread_time()))
-            self._gather()
-            now_s = time.monotonic()
-            wire, off = stats["wire"]["event_bytes"], stats["wire"]["off_event_bytes"]
-            span_s = max(now_s - self._before_s, 1e-9)
-            rates = [(now - before) / span_s for now, before in zip((wire, off), self._before, strict=True)]
-            self._before, self._before_s = (wire, off), now_s
-            recent = Latencies()
-            for _, latency_ms in self._recent:
-                recent.add(latency_ms)
-            return Measurement(
-                seconds=now_s - self._began_s,
-                users=self.users,
-                stats=stats,
-                counts=_since(self._running_fleet.counts, self._base),
-                wire_bytes_per_s=rates[0],
-                off_bytes_per_s=rates[1],
-                server_cpu_s=cpu_s - self._base_cpu_s,
-                latency_n=self._latencies.count,
-                p50_ms=self._latencies.percentile_ms(50),
-                p95_ms=self._latencies.percentile_ms(95),
-                p99_ms=self._latencies.percentile_ms(99),
-                recent_p50_ms=recent.percentile_ms(50),
-                recent_p95_ms=recent.percentile_ms(95),
-            )
+            return self._running_meter.measure()
+
+    @property
+    def _running_meter(self) -> Meter:
+        assert self.server is not None  # or raises
+        return self._meter
+
+    @property
+    def _adjustable(self) -> Settings:
+        return self._settings.replace(deflate_adjustable=True)
+
+    async def _stopping(self) -> None:
+        for member in self.members:
+            await member.leave()
+        await self.site.close()
 
     def _tell(self) -> None:
-        for listener in list(self.listeners):
-            listener()
-
-    def _gather(self) -> None:
-        """Join what arrived with when it was due: a server too busy to emit in time must not look fast for it."""
-        emissions = self._app.chat.simulation.emissions
-        for emission in self._running_server.call(lambda: [emissions.popleft() for _ in range(len(emissions))]):
-            self._due_s[emission.seq] = emission.due_s
-        now_s = time.monotonic()
-        for seq, arrived_s in self._running_fleet.take_arrivals():
-            due_s = self._due_s.get(seq)
-            if due_s is not None:
-                latency_ms = (arrived_s - due_s) * 1000
-                self._latencies.add(latency_ms)
-                self._recent.append((arrived_s, latency_ms))
-        while self._recent and self._recent[0][0] < now_s - _RECENT_S:
-            self._recent.popleft()
-        for seq in list(self._due_s):  # oldest first
-            if self._due_s[seq] > now_s - _REMEMBER_S:
-                break
-            del self._due_s[seq]
-
-    @staticmethod
-    def _adjustable(settings: Settings) -> Settings:
-        return settings.replace(deflate_adjustable=True)
-
-    @property
-    def _running_server(self) -> ServerThread:
-        if self._server is None:
-            raise RuntimeError(f"the lab {self.name!r} is not running; start it first")
-        return self._server
-
-    @property
-    def _running_fleet(self) -> Fleet:
-        if self._fleet is None:
-            raise RuntimeError(f"the lab {self.name!r} is not running; start it first")
-        return self._fleet
-
-
-def _since(now: Counts, base: Counts) -> Counts:
-    """What happened after a moment; how many are connected is not a count of events."""
-    difference = {item.name: getattr(now, item.name) - getattr(base, item.name) for item in dataclasses.fields(Counts)}
-    return Counts(**{**difference, "connected": now.connected})
+        for watcher in list(self.watchers):
+            watcher()

@@ -1,7 +1,8 @@
 """What the lab measured, as plain figures: rates, latencies, savings and the requirements.
 
 In: counts from the server's ledger and from the clients. Out: frozen records.
-Never: measures by itself, rounds or drops what is bad.
+Never: measures by itself.
+Never: rounds, or drops what is bad.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Every subset of the layers on one recorded trace: what each is worth alone, with the others, and left out.
 
-In: a trace (event, data, offset) as one client receives it. Out: exact bytes, frames and delays for each subset.
-Never: opens a socket or reads a clock: time is the trace's own, so the same trace gives the same figures, and they are
-what a socket carries.
+In: a trace, as one client receives it. Out: exact bytes, frames and delays for each subset.
+Never: opens a socket.
+Never: reads a clock: time is the trace's own, so the same trace gives the same figures.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from reznet_ws.deflate.frame import BINARY, TEXT, Frame
-from reznet_ws.deflate.histories import Histories
-from reznet_ws.deflate.inflater import Inflater
-from reznet_ws.demo.workload import Mix, TraceEvent, generate
+from reznet_ws.demo.workload import TraceEvent
 from reznet_ws.message.batch import MessageBatcher
-from reznet_ws.message.packet import Message, Packet, pack
-from reznet_ws.message.payload import PayloadOptimizer
+from reznet_ws.message.packet import Message, pack
+from reznet_ws.replay.link import Link, encode, frames_of
+from reznet_ws.replay.spread import percentile
+from reznet_ws.replay.trace import Event
 from reznet_ws.settings import Settings
 
 LAYERS = ("abbreviate", "utf8", "gzip", "batch", "deflate")
@@ -31,7 +30,6 @@ Timed = tuple[float, Message]
 Batcher = MessageBatcher[int, Timed]
 _RECEIVER = 0
 _DECIMALS = 3  # of a delay: times are sums, and their differences not quite what was added
-_MESSAGE_PREFIX = "4"  # Engine.IO's packet type
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +50,6 @@ class Outcome:
     def delay_ms(self, percent: float) -> float:
         """The least added delay that `percent` of the messages do not exceed (nearest rank)."""
         return percentile(self.delays_ms, percent)
-
-
-def record(
-    count: int, mix: Mix | str = "chat", seed: int = 1, *, event: str | None = None, rate_per_s: float = 20
-) -> list[TraceEvent]:
-    """The first messages of the lab's seeded traffic, or of those of one kind, as a trace."""
-    messages = generate(seed, rate_per_s, mix)
-    return list(itertools.islice((message for message in messages if event in (None, message.event)), count))
 
 
 def ablate(
@@ -121,6 +111,22 @@ def leave(
     yield from closing(batcher, math.inf)
 
 
+def schedule(events: Iterable[tuple[float, Event]], settings: Settings) -> list[tuple[float, tuple[Event, ...]]]:
+    """When which events leave together. Units: ms, for when each is emitted and for when it leaves."""
+    leaving = leave(events, MessageBatcher(settings), lambda event: encode(*event, settings).may_wait(settings))
+    return [(left_ms, tuple(event for _, event in together)) for left_ms, together in leaving]
+
+
+def percent(before: float, after: float) -> float:
+    """What is saved of what was there before, in %."""
+    return 100 * (1 - after / before)
+
+
+def saving_percent(trace: Sequence[TraceEvent], settings: Settings, base: Settings | None = None) -> float:
+    """What settings save of the bytes at the socket, in % of what the base (by default no layer) sends."""
+    return percent(replay(trace, base or Settings.off()).wire_bytes, replay(trace, settings).wire_bytes)
+
+
 def shapley(values: Mapping[Subset, float]) -> dict[str, float]:
     """Each layer's fair share: what adding it changes, averaged over all orders in which layers can be added.
 
@@ -144,30 +150,21 @@ def shapley(values: Mapping[Subset, float]) -> dict[str, float]:
     }
 
 
-def percentile(values: Iterable[float], percent: float) -> float:
-    """The least value that `percent` of them do not exceed (nearest rank). Raises: ValueError where there is none."""
-    ordered = sorted(values)
-    if not ordered or not 0 <= percent <= 100:
-        raise ValueError(f"no {percent!r}th percentile of {len(ordered)} values")
-    return ordered[max(0, math.ceil(percent * len(ordered) / 100) - 1)]
-
-
-def encode(event: str, data: Any, settings: Settings) -> Message:
-    """An event as the server encodes it for a client of format 2."""
-    optimizer = PayloadOptimizer(settings)
-    return Message(event, (optimizer.encode(optimizer.encode_plain(data)),))
-
-
 def _encode(trace: Iterable[TraceEvent], settings: Settings) -> list[Timed]:
     return [(recorded.offset_ms, encode(recorded.event, recorded.data, settings)) for recorded in trace]
 
 
 def _send(encoded: Iterable[Timed], settings: Settings, batcher: Batcher | None = None) -> Outcome:
-    line = Line(settings)
+    link, frames, frame_bytes, wire_bytes = Link(settings), 0, 0, 0
+    delays_ms: list[float] = []
     waits = (lambda message: message.may_wait(settings)) if settings.batch else (lambda _: False)
     for now_ms, together in leave(encoded, batcher or MessageBatcher(settings), waits):
-        line.send(together, now_ms)
-    return line.outcome()
+        delays_ms += [round(now_ms - emitted_ms, _DECIMALS) for emitted_ms, _ in together]
+        for opcode, data in frames_of(pack([message for _, message in together], utf8=settings.utf8)):
+            frames += 1
+            frame_bytes += len(data)
+            wire_bytes += link.carry(opcode, data)
+    return Outcome(len(delays_ms), frames, frame_bytes, wire_bytes, tuple(delays_ms))
 
 
 def closing(
@@ -177,40 +174,3 @@ def closing(
     while (closes_ms := batcher.closes_ms) is not None and closes_ms < until_ms:
         for batch in batcher.due(closes_ms):
             yield closes_ms, batch.messages
-
-
-class Line:
-    """One connection's outgoing side, counted."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._histories = Histories()
-        self.inflater = Inflater(settings.deflate_window_bits, takeover=settings.deflate_takeover)
-        self._frames = self._frame_bytes = self._wire_bytes = 0
-        self._delays_ms: list[float] = []
-
-    def send(self, together: Sequence[Timed], now_ms: float) -> None:
-        """Count what leaves together, packed."""
-        self._delays_ms += [round(now_ms - emitted_ms, _DECIMALS) for emitted_ms, _ in together]
-        for opcode, data in frames_of(pack([message for _, message in together], utf8=self.settings.utf8)):
-            self.carry(opcode, data)
-
-    def carry(self, opcode: int, data: bytes) -> int:
-        """Count one frame; the bytes that it takes at the socket."""
-        ((wire, _),) = self._histories.frames(Frame(opcode, data), [self], self.settings)
-        wire_bytes = len(wire)
-        self._frames += 1
-        self._frame_bytes += len(data)
-        self._wire_bytes += wire_bytes
-        return wire_bytes
-
-    def outcome(self) -> Outcome:
-        """What was counted so far."""
-        delays_ms = tuple(self._delays_ms)
-        return Outcome(len(delays_ms), self._frames, self._frame_bytes, self._wire_bytes, delays_ms)
-
-
-def frames_of(packet: Packet) -> list[tuple[int, bytes]]:
-    """A packet as WebSocket frames, before any compression: its text, then each attachment."""
-    frames = [(TEXT, f"{_MESSAGE_PREFIX}{packet.text}".encode())]
-    return frames + [(BINARY, attachment) for attachment in packet.attachments]

@@ -1,12 +1,15 @@
-"""A WebSocket frame taken apart, bit by bit.
+"""A WebSocket frame taken apart, bit by bit: the one reader of frames, for plain sockets and for pictures.
 
 In: the bytes that a server wrote. Out: each field of the header, and the payload.
-Never: inflates or joins messages. Source: RFC 6455 section 5.2, RFC 7692 section 6.
+Never: inflates, or joins messages.
+Source: RFC 6455 section 5.2, RFC 7692 section 6.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from reznet_ws.ledger import header_bytes
 
 OPCODES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 _MASK_BYTES = 4
@@ -49,6 +52,13 @@ def dissect(data: bytes) -> FrameParts:
     )
 
 
+def missing_bytes(data: bytes) -> int:
+    """How many more bytes the first frame takes at least; 0 where it is whole. For who reads from a stream."""
+    size = _frame_bytes(data)
+    header = 2 + _extended_bytes(data[1]) if len(data) > 1 else 2
+    return max(0, (header if size is None else size) - len(data))
+
+
 def split_frames(data: bytes) -> list[bytes]:
     """The whole frames at the beginning of a stream; what is cut off is left out."""
     frames = []
@@ -56,6 +66,11 @@ def split_frames(data: bytes) -> list[bytes]:
         frames.append(data[:size])
         data = data[size:]
     return frames
+
+
+def framed_bytes(size: int) -> int:
+    """What a server's WebSocket message of so many bytes takes at the socket."""
+    return header_bytes(size) + size
 
 
 def _frame_bytes(data: bytes) -> int | None:

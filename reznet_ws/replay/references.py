@@ -1,7 +1,8 @@
 """A deflated payload taken apart: which bytes are spelt out, and which point back to what was sent before.
 
 In: a payload as permessage-deflate sends it, and what its receiver got before. Out: pieces of the message.
-Never: is fast; zlib does the work elsewhere. Source: RFC 1951 section 3.2.
+Never: is used by a server; zlib does the work there.
+Source: RFC 1951 section 3.2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long the layers take: a trace replayed against the clock.
 
 In: a trace, variants of the settings. Out: µs of this process's CPU for each message.
-Never: sends; what a server does for each socket is not in these figures.
+Never: sends: what a server does for each socket is not in these figures.
 """
 
 from __future__ import annotations

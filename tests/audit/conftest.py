@@ -10,7 +10,7 @@ import pytest
 
 from reznet_ws.audit.examine.findings import ConnectionCount, EventCost, Findings, ProblemNote
 from reznet_ws.audit.show.command import audit
-from reznet_ws.replay.ablation import record
+from reznet_ws.replay.trace import record
 
 # Markup, plotly's markup, what turns a terminal or a line round, what looks like a number, half of a surrogate pair.
 HOSTILE = (

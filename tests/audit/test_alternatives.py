@@ -25,9 +25,10 @@ from reznet_ws.audit.examine.findings import Alternative
 from reznet_ws.audit.examine.sent import compress_sent
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
-from reznet_ws.lab.explain.course import Listener, StockServer, events_of
-from reznet_ws.replay.ablation import record
+from reznet_ws.lab.clients.listener import Listener
+from reznet_ws.lab.lab import Lab
 from reznet_ws.replay.frames import split_frames
+from reznet_ws.replay.trace import events_of, record
 
 _COUNT = 120
 
@@ -46,8 +47,8 @@ def of(found: tuple[Alternative, ...], server: str, *, setting: str | None = Non
 
 
 @pytest.fixture
-def stock_server() -> Iterator[StockServer]:
-    server = StockServer("audit")
+def stock_server() -> Iterator[Lab]:
+    server = Lab.quiet(name="audit", stock=True)
     yield server
     server.stop()
 
@@ -68,13 +69,13 @@ class _Witness(Listener):
     def _receive(self) -> None:
         before = len(self.messages)
         super()._receive()
-        self.everything += self.messages[before:]
+        self.everything += [m.encode() if isinstance(m, str) else m for m in self.messages[before:]]
 
 
 @pytest.mark.parametrize(
     ("deflate", "setting"), [(True, None), (False, "uvicorn main:app --ws-per-message-deflate false")]
 )
-def test_uvicorn_is_computed_as_it_is(stock_server: StockServer, deflate: bool, setting: str | None) -> None:
+def test_uvicorn_is_computed_as_it_is(stock_server: Lab, deflate: bool, setting: str | None) -> None:
     with _Witness(stock_server.url, deflate=deflate) as witness:
         stock_server.emit(events_of(record(_COUNT, mix="unicode")))
         witness.read(_COUNT)

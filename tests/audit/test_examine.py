@@ -19,7 +19,7 @@ from reznet_ws.audit.examine.examine import examine
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.read.spool import MAX_BOOKED_CHARACTERS, book
-from reznet_ws.replay.ablation import record
+from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
 _RECEIVED, _SENT = Direction.RECEIVED, Direction.SENT

@@ -17,7 +17,7 @@ from reznet_ws.audit.examine.replay import depart, encode, key_of, replay
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
 from reznet_ws.message.payload import decode_payload
-from reznet_ws.replay.ablation import record
+from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
 

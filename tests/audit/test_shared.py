@@ -20,7 +20,7 @@ from reznet_ws.audit.examine.replay import replay
 from reznet_ws.audit.examine.shared import broadcasts_of, share_window
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
-from reznet_ws.replay.ablation import record
+from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
 TIMEOUT_S = 30.0

@@ -20,8 +20,9 @@ from reznet_ws.audit.examine.sweep import Searched, essential, find_batch_events
 from reznet_ws.audit.examine.verdict import Decided, decide, save, settle_window, shortlist, source_of
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
-from reznet_ws.replay.ablation import LAYERS, ablate, record
+from reznet_ws.replay.ablation import LAYERS, ablate
 from reznet_ws.replay.memory import deflater_bytes
+from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
 _ONE = Audience(1.0, "one", 1, 1, 1000.0)

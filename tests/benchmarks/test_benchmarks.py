@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reznet_ws.replay.windows import framed_bytes, own_bytes, roll_call
 from websockets.frames import Opcode
 
 from benchmarks.__main__ import main
@@ -35,7 +36,6 @@ from benchmarks.window_bytes import (
     shared_bytes,
 )
 from reznet_ws.deflate.window import build_frame
-from reznet_ws.replay.windows import framed_bytes, own_bytes, roll_call
 
 PLAN = Plan(clients=(24,), rounds=1, seconds=0.5, churn_share=0.2, phases=("joined", "churn", "full"))
 PLAIN_HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"

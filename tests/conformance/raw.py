@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from conformance.harness import TIMEOUT_S
 
+from reznet_ws.replay.frames import dissect, missing_bytes
+
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 # What Chromium, Firefox and socket.io-client in Node offer.
 CHROMIUM = "permessage-deflate; client_max_window_bits"
@@ -172,17 +174,14 @@ class RawClient:
 
     async def frame(self) -> Frame:
         """The next frame, inflated where it is compressed."""
-        first, second = await self.read(2)
-        size = second & 0x7F
-        if size == 126:
-            (size,) = struct.unpack("!H", await self.read(2))
-        elif size == 127:
-            (size,) = struct.unpack("!Q", await self.read(8))
-        payload = await self.read(size)
-        rsv1 = bool(first & 0x40)
-        if rsv1:
+        data = b""
+        while missing := missing_bytes(data):
+            data += await self.read(missing)
+        parts = dissect(data)
+        payload = parts.payload
+        if parts.rsv1:
             payload = self.inflater.decompress(payload + b"\x00\x00\xff\xff")
-        return Frame(first & 0x0F, payload, rsv1, bool(first & 0x80), size)
+        return Frame(parts.opcode, payload, parts.rsv1, parts.fin, parts.length)
 
     async def closing(self) -> Frame:
         """The close frame, whatever comes before it."""

@@ -30,12 +30,12 @@ from conformance.harness import (
     serving,
     until,
 )
-from conformance.proxy import proxying
 from conformance.raw import raw
 from fastapi import FastAPI
 from socketio.async_pubsub_manager import AsyncPubSubManager
 
 from reznet_ws import ConnectionManager, attach
+from reznet_ws.lab.clients.proxy import proxying
 from reznet_ws.settings import Settings
 
 CHAT = {"content": "hello " * 50, "created_at": "2025-10-25T12:00:00.000Z", "picture": b"\x00\x01"}

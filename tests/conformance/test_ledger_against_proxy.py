@@ -28,10 +28,10 @@ from conformance.harness import (
     open_thread_site,
     until,
 )
-from conformance.proxy import Proxy, proxying
 from conformance.raw import BINARY, RawClient, raw
 
 from reznet_ws.demo.workload import generate
+from reznet_ws.lab.clients.proxy import Proxy, proxying
 from reznet_ws.ledger import header_bytes
 from reznet_ws.settings import Settings
 

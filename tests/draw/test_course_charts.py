@@ -10,10 +10,10 @@ from reznet_ws.draw.course_charts import (
     draw_bars,
     draw_groups,
     draw_lines,
-    judge,
-    show_verdicts,
+    draw_stacks,
 )
 from reznet_ws.draw.look import LAYER_COLOURS
+from reznet_ws.draw.verdicts import judge, show_verdicts
 
 WHERE = counted(2000, where="bytes at the socket")
 
@@ -46,6 +46,17 @@ def test_groups_have_the_same_series() -> None:
 def test_series_of_one_colour_are_hatched_apart() -> None:
     figure = draw_groups("t", WHERE, {"chat": {"a": 1, "b": 2}}, unit="KB", colours={"a": "gzip", "b": "gzip"}).figure
     assert [trace.marker.pattern.shape for trace in figure.data] == ["", "/"]
+
+
+def test_stacked_bars_say_their_pieces_and_the_sum() -> None:
+    rows = {"alone": {"gzip": 60.0, "deflate": 70.0}, "together": {"gzip": 10.0, "deflate": 65.0}}
+    picture = draw_stacks("t", WHERE, rows, unit="%")
+    assert [row.split() for row in repr(picture).splitlines()[1:]] == [
+        ["alone", "60", "70", "130"],
+        ["together", "10", "65", "75"],
+    ]
+    shares = draw_stacks("t", WHERE, rows, unit="%", as_shares=True).figure
+    assert [sum(bar.x[at] for bar in shares.data) for at in (0, 1)] == pytest.approx([100, 100])
 
 
 def test_lines_differ_in_dash_and_symbol_and_leave_gaps_in_the_table() -> None:

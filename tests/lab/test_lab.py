@@ -13,17 +13,18 @@ import pytest
 
 from reznet_ws.lab.clients.fleet import USERS_PER_PROCESS, Fleet
 from reznet_ws.lab.clients.simulated import Counts, Order
-from reznet_ws.lab.comparison import Load, Run, Spread, climb, compare, interleave, verdict, worst
+from reznet_ws.lab.comparison import LoadPlan, LoadRun, climb, compare, interleave, worst
 from reznet_ws.lab.comparison_report import is_met, load_report
 from reznet_ws.lab.lab import Lab, stop_all
 from reznet_ws.lab.measurement import Latencies
+from reznet_ws.replay.spread import Spread
 from reznet_ws.settings import Settings
 
 PARENT = """
 import sys, time
 from reznet_ws.lab.lab import Lab
 lab = Lab(users=2).start()
-print(*lab._fleet.process_ids, flush=True)
+print(*lab.fleet.process_ids, flush=True)
 time.sleep(60)
 """
 
@@ -81,7 +82,7 @@ def test_a_lab_measures_what_its_clients_receive() -> None:
 def test_starting_twice_is_stopping_first_and_nothing_outlives_a_stop() -> None:
     first = Lab(name="twice", users=2).start()
     port = int(first.url.rpartition(":")[2])
-    processes = first._running_fleet.process_ids
+    processes = first.fleet.process_ids
     second = Lab(name="twice", users=1).start()
     assert not first.is_running
     assert not any(map(is_alive, processes))
@@ -89,7 +90,7 @@ def test_starting_twice_is_stopping_first_and_nothing_outlives_a_stop() -> None:
         pass  # the port is free again
     second.restart()
     assert second.is_running
-    processes = second._running_fleet.process_ids
+    processes = second.fleet.process_ids
     stop_all()
     second.stop()
     assert not second.is_running
@@ -116,7 +117,7 @@ def test_the_number_of_users_changes_while_it_runs_over_as_many_processes_as_it_
     try:
         lab.set_users(USERS_PER_PROCESS + 1)
         assert lab.measure().counts.connected == USERS_PER_PROCESS + 1
-        assert len(lab._running_fleet.process_ids) == 2
+        assert len(lab.fleet.process_ids) == 2
         lab.set_users(3)
         measured = lab.measure()
         assert (measured.counts.connected, measured.counts.drops) == (3, 0)
@@ -173,13 +174,13 @@ def test_percentiles_are_those_of_what_was_counted() -> None:
 
 
 def test_presets_are_compared_in_turn_and_the_report_says_what_they_did() -> None:
-    load = Load(users=3, duration_s=0.3, rate_per_s=100)
+    load = LoadPlan(users=3, duration_s=0.3, rate_per_s=100)
     presets = {name: Settings.presets()[name] for name in ("off", "stock")}
     runs = list(interleave(presets, load, 2, time.sleep))
     assert [run.preset for run in runs] == ["off", "stock", "stock", "off"]
     ratio = compare(runs, lambda run: run.bytes_per_delivery, "off")
     assert ratio.low > 1
-    assert verdict(ratio) == "more"
+    assert ratio.verdict == "more"
     report = load_report(runs, load)
     assert "3 users, 100 messages a second" in report
     assert report.count("FAIL") >= 2  # too few users, and `off` saves nothing
@@ -187,22 +188,22 @@ def test_presets_are_compared_in_turn_and_the_report_says_what_they_did() -> Non
 
 
 def test_a_ratio_whose_spread_holds_one_is_within_the_noise() -> None:
-    assert verdict(Spread.of([0.9, 1.1, 1.0])) == "within the noise"
-    assert verdict(Spread.of([0.9, 0.95])) == "less"
+    assert Spread.of([0.9, 1.1, 1.0]).verdict == "within the noise"
+    assert Spread.of([0.9, 0.95]).verdict == "less"
     assert f"{Spread.of([1, 2, 4]):.1f}" == "2.0 (1.0–4.0)"
 
 
 def test_the_worst_run_decides() -> None:
-    (run,) = interleave({"stock": Settings.stock()}, Load(users=2, duration_s=0.2, rate_per_s=50), 1, time.sleep)
+    (run,) = interleave({"stock": Settings.stock()}, LoadPlan(users=2, duration_s=0.2, rate_per_s=50), 1, time.sleep)
     counts = dataclasses.replace(run.measured.counts, drops=3)
-    bad = Run("stock", dataclasses.replace(run.measured, counts=counts))
+    bad = LoadRun("stock", dataclasses.replace(run.measured, counts=counts))
     board = {item.name: item for item in worst([run, bad], "stock")}
     assert board["connections dropped"].measured == 3
     assert not board["connections dropped"].passed
 
 
 def test_climbing_ends_where_the_latencies_leave_the_requirements() -> None:
-    short = Load(duration_s=0.2, rate_per_s=20)
+    short = LoadPlan(duration_s=0.2, rate_per_s=20)
     steps = [users for users, _ in climb(Settings.off(), short, [1, 2], time.sleep)]
     assert steps[0] == 1
     assert steps in ([1], [1, 2])

@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from real_sites import APART_MS, WINDOW_MS, RealSite, played
 
 from reznet_ws.demo.workload import TraceEvent
-from reznet_ws.draw.ablation_charts import AblationBar, draw_ablation, draw_shares, draw_sum
+from reznet_ws.draw.ablation_charts import draw_ablation, draw_shares, draw_sum
+from reznet_ws.draw.progress_bar import ProgressBar
 from reznet_ws.replay.ablation import (
     LAYERS,
     Outcome,
     Subset,
     ablate,
-    percentile,
-    record,
     replay,
     shapley,
     subsets,
     switch,
 )
+from reznet_ws.replay.spread import percentile
+from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
 EVERYTHING = frozenset(LAYERS)
@@ -241,7 +242,7 @@ def test_the_pictures_say_every_figure_as_text_too() -> None:
 
 
 def test_the_bar_shows_how_far_it_is() -> None:
-    bar = AblationBar("subsets")
+    bar = ProgressBar("subsets")
     outcomes = ablate(record(5), progress=bar)
     assert bar.value == len(outcomes) == 32
     assert bar._repr_mimebundle_()["text/plain"] == "32 subsets"

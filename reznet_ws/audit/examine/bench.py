@@ -19,7 +19,7 @@ from reznet_ws.audit.examine.findings import Sample
 from reznet_ws.audit.examine.replay import Count, Departure, Key, depart, encode, key_of
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
-from reznet_ws.replay.ablation import Line
+from reznet_ws.replay.link import Link
 from reznet_ws.settings import Settings
 
 # 60 to 90 choices are tried on it, at 15 to 60 us for each message and choice, and round.
@@ -159,7 +159,7 @@ class Bench:
             delays_ms = Counter(delay_ms for departure in stream for delay_ms in departure.delays_ms)
             for key in keys:
                 if key.deflate not in done:
-                    line = Line(settings[key])
+                    line = Link(settings[key])
                     began_s = clock()
                     wire_bytes = sum(line.carry(*frame) for departure in stream for frame in departure.frames)
                     done[key.deflate] = wire_bytes, clock() - began_s

@@ -23,7 +23,7 @@ from reznet_ws.message.fields import ESCAPE, FIELD_MAP, GZIP_KEY, VERSION_KEY
 from reznet_ws.message.json_text import split_attachments
 from reznet_ws.message.packet import Message
 from reznet_ws.message.payload import FORMAT, Payload
-from reznet_ws.replay.ablation import Line
+from reznet_ws.replay.link import Link
 from reznet_ws.settings import Settings
 
 _MOST_ENTRIES = 40
@@ -154,7 +154,7 @@ def _shorter(payload: Payload, shorts: Mapping[str, str]) -> Payload:
 
 
 def _send(encoded: Iterable[Encoded]) -> tuple[int, int]:
-    plain, deflated = Line(_PLAIN), Line(_DEFLATED)
+    plain, deflated = Link(_PLAIN), Link(_DEFLATED)
     departures: Iterator[Departure] = depart(encoded, _PLAIN)
     frames: Iterator[tuple[int, bytes]] = (frame for departure in departures for frame in departure.frames)
     plain_bytes = deflated_bytes = 0

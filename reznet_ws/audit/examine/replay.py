@@ -22,7 +22,9 @@ from reznet_ws.ledger import apportion
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import Message, event_packet, pack
 from reznet_ws.message.payload import PayloadOptimizer
-from reznet_ws.replay.ablation import Line, closing, frames_of, percentile
+from reznet_ws.replay.ablation import closing
+from reznet_ws.replay.link import Link, frames_of
+from reznet_ws.replay.spread import percentile
 from reznet_ws.settings import Settings
 
 _RECEIVER = 0
@@ -176,7 +178,7 @@ def replay(
     for connection in spool.connections(Direction.RECEIVED):
         for group in alike.values():
             settings = next(iter(group.values()))
-            lines = [(counts[key], Line(settings)) for key, settings in group.items()]
+            lines = [(counts[key], Link(settings)) for key, settings in group.items()]
             messages = spool.read(Direction.RECEIVED, connection)
             for departure in depart(encode(messages, settings), settings):
                 for count, line in lines:

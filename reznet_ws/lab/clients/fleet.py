@@ -1,4 +1,4 @@
-"""The parent's side of the crowds: start them, size them, gather what they saw.
+"""Simulated clients as their parent sees them: start their processes, size them, gather what they saw.
 
 In: a server's address and a number of users. Out: counts, and arrivals as (seq, monotonic seconds).
 Never: runs a client in this process, where it would share the interpreter with the server.
@@ -39,31 +39,31 @@ class Fleet:
         self._arguments = [url, f"--stock-share={stock_share}"]
         self._arguments += ["--no-deflate"] * (not deflate) + ([f"--token={token}"] if token else [])
         self._changed = threading.Condition()  # reentrant
-        self._crowds: list[_Crowd] = []
+        self._processes: list[_ClientProcess] = []
         self.users = 0
 
     @property
     def counts(self) -> Counts:
         """What all clients saw so far, at most 0.2 s old."""
         with self._changed:
-            return _sum([crowd.counts for crowd in self._crowds])
+            return _sum([each.counts for each in self._processes])
 
     @property
     def process_ids(self) -> list[int]:
         """The processes that run."""
-        return [crowd.process.pid for crowd in self._crowds if crowd.process.poll() is None]
+        return [each.popen.pid for each in self._processes if each.popen.poll() is None]
 
     def resize(self, users: int) -> None:
         """Ask for a number of clients; returns at once, `wait` waits. Raises: ValueError."""
         if users < 0:
             raise ValueError(f"users is {users!r}; it must be at least 0")
         self.users = users
-        while len(self._crowds) * USERS_PER_PROCESS < users:
-            self._crowds.append(_Crowd(self._arguments, self._changed))
+        while len(self._processes) * USERS_PER_PROCESS < users:
+            self._processes.append(_ClientProcess(self._arguments, self._changed))
         # Evenly, so that no process is busier than the others.
-        share, rest = divmod(users, len(self._crowds) or 1)
-        for index, crowd in enumerate(self._crowds):
-            crowd.resize(share + (index < rest))
+        share, rest = divmod(users, len(self._processes) or 1)
+        for index, each in enumerate(self._processes):
+            each.resize(share + (index < rest))
 
     def wait(self, timeout_s: float = 60, progress: Progress | None = None) -> None:
         """Wait until all are connected, telling how many are. Raises: TimeoutError, RuntimeError if a process ended."""
@@ -71,7 +71,7 @@ class Fleet:
         def done() -> bool:
             if progress is not None:
                 progress(self.counts.connected, self.users)
-            return all(crowd.counts.connected == crowd.users for crowd in self._crowds)
+            return all(each.counts.connected == each.users for each in self._processes)
 
         if not self._wait_for(done, timeout_s):
             raise TimeoutError(f"{self.counts.connected} of {self.users} clients connected in {timeout_s:.0f} s")
@@ -83,7 +83,7 @@ class Fleet:
 
     def _wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
         def has_ended() -> bool:
-            return any(crowd.has_ended for crowd in self._crowds)
+            return any(each.has_ended for each in self._processes)
 
         with self._changed:
             in_time = self._changed.wait_for(lambda: has_ended() or done(), timeout_s)
@@ -94,38 +94,38 @@ class Fleet:
     def take_arrivals(self) -> Arrivals:
         """What arrived since the last call: the message's number, and when, on the monotonic clock."""
         with self._changed:
-            return [arrival for crowd in self._crowds for arrival in crowd.take_arrivals()]
+            return [arrival for each in self._processes for arrival in each.take_arrivals()]
 
     def stop(self) -> None:
         """Let the clients disconnect and their processes end; doing it twice does nothing."""
-        for crowd in self._crowds:
-            crowd.close()
-        for crowd in self._crowds:
-            crowd.wait()
-        self._crowds = []
+        for each in self._processes:
+            each.close()
+        for each in self._processes:
+            each.wait()
+        self._processes = []
 
 
-class _Crowd:
+class _ClientProcess:
     """One process of clients."""
 
     def __init__(self, arguments: list[str], changed: threading.Condition) -> None:
         # A session of its own, so that Ctrl-C in a notebook's terminal does not kill it; it ends when the pipe closes.
-        self.process = subprocess.Popen(
+        self.popen = subprocess.Popen(
             [sys.executable, "-m", "reznet_ws.lab.clients.simulated", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._stdin, self._stdout = self.process.stdin, self.process.stdout
+        assert self.popen.stdin is not None
+        assert self.popen.stdout is not None
+        self._stdin, self._stdout = self.popen.stdin, self.popen.stdout
         self._changed = changed
         self._arrivals: Arrivals = []
         self.users = 0
         self.counts = Counts()
         self.has_ended = False
-        self._reader = threading.Thread(target=self._read, name="reznet-crowd", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="reznet-clients", daemon=True)
         self._reader.start()
 
     def resize(self, users: int) -> None:
@@ -142,10 +142,10 @@ class _Crowd:
 
     def wait(self) -> None:
         try:
-            self.process.wait(STOP_TIMEOUT_S)
+            self.popen.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.popen.kill()
+            self.popen.wait()
         self._reader.join(STOP_TIMEOUT_S)
         self._stdout.close()
 

@@ -1,15 +1,17 @@
-"""Clients on a plain socket that keep every byte, as a stock client and as one that asks for format 2.
+"""A client on a plain socket that keeps every byte.
 
 In: a server's address. Out: frames as they came, and the messages in them.
-Never: answers a ping, so they are for seconds, not minutes. Every frame is inflated by the `websockets` library.
+Never: answers a ping, so it is for seconds and not for minutes.
+Every message is inflated by the `websockets` library.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -26,25 +28,25 @@ _READ_BYTES = 65_536
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class _Connection:
+class Listener:
     """One WebSocket in the default namespace, past its greetings; offers what browsers offer, or nothing.
 
-    `answer` is the head of the handshake's answer. Raises: TimeoutError, ConnectionError.
+    `query` is what it asks for, as `reznet=2`. `messages` holds what its frames said: texts, and bytes. `answer` is the
+    head of the handshake's answer, `granted` what it grants. Raises: TimeoutError, ConnectionError.
     """
 
-    _query: ClassVar[str] = ""
-
-    def __init__(self, url: str, *, deflate: bool = True) -> None:
-        path = f"/socket.io/?EIO=4&transport=websocket{self._query}"
+    def __init__(self, url: str, *, query: str = "", deflate: bool = True) -> None:
+        path = f"/socket.io/?EIO=4&transport=websocket&{query}".removesuffix("&")
         address = parse_uri(f"{url.replace('http', 'ws', 1)}{path}")
         extensions = [ClientPerMessageDeflateFactory()] if deflate else None  # [] would send an empty header
         self._protocol = ClientProtocol(address, extensions=extensions, max_size=None)
-        self._socket = socket.create_connection((address.host, address.port), TIMEOUT_S)
+        self.socket = socket.create_connection((address.host, address.port), TIMEOUT_S)
         self._raw = b""
         self.granted = ""
+        self.messages: list[str | bytes] = []
         try:
             self._shake_hands()
-            self._join()
+            self._join(asks=bool(query))
         except BaseException:
             self.close()
             raise
@@ -58,12 +60,12 @@ class _Connection:
 
     def close(self) -> None:
         """Say goodbye, unless that is over, and hang up; doing it twice does nothing."""
-        if self._socket.fileno() >= 0:
+        if self.socket.fileno() >= 0:
             if self._protocol.state is State.OPEN:
                 self._protocol.send_close(1000)
                 with contextlib.suppress(OSError):  # who has gone hears no goodbye
                     self._flush()
-            self._socket.close()
+            self.socket.close()
 
     def __enter__(self) -> Self:
         return self
@@ -78,67 +80,34 @@ class _Connection:
             self._receive()
         self.answer, _, self._raw = self._raw.partition(_END_OF_HEAD)
 
-    def _join(self) -> None:
-        """Engine.IO's greeting, then Socket.IO's."""
+    def _join(self, *, asks: bool) -> None:
+        """Engine.IO's greeting, then Socket.IO's, then the answer to who asked; behind it nothing is on its way."""
         self.read(1)
         self._protocol.send_text(b"40")
         self._flush()
         self.read(1)
+        self.sid = str(json.loads(str(self.messages[-1])[2:])["sid"])
+        if asks:
+            self.read(1)
+            assert GRANT_EVENT in str(self.messages[-1])
+        self.messages.clear()
 
     def _receive(self) -> None:
-        data = self._socket.recv(_READ_BYTES)
+        data = self.socket.recv(_READ_BYTES)
         if not data:
             raise ConnectionError("the server hung up")
         self._raw += data
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
-                self._keep(event)
+                said = bytes(event.data)
+                self.messages.append(said.decode() if event.opcode is Opcode.TEXT else said)
             elif isinstance(event, Response):
                 if self._protocol.handshake_exc is not None:
                     raise ConnectionError("the handshake failed") from self._protocol.handshake_exc
                 self.granted = event.headers.get("Sec-WebSocket-Extensions", "")
 
-    def _keep(self, frame: Frame) -> None:
-        raise NotImplementedError
-
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
             if data:
-                self._socket.sendall(data)
-
-
-class Listener(_Connection):
-    """A stock client. `messages` holds what its frames said, inflated."""
-
-    def __init__(self, url: str, *, deflate: bool = True) -> None:
-        self.messages: list[bytes] = []
-        super().__init__(url, deflate=deflate)
-
-    def _join(self) -> None:
-        super()._join()
-        self.messages.clear()
-
-    def _keep(self, frame: Frame) -> None:
-        self.messages.append(bytes(frame.data))
-
-
-class Tap(_Connection):
-    """A client that asks for format 2. `messages` holds what its frames said: texts, and bytes."""
-
-    _query = "&reznet=2"
-
-    def __init__(self, url: str) -> None:
-        self.messages: list[str | bytes] = []
-        super().__init__(url)
-
-    def _join(self) -> None:
-        """Behind the grant nothing is on its way."""
-        super()._join()
-        self.read(1)
-        assert GRANT_EVENT in str(self.messages[-1])
-        self.messages.clear()
-
-    def _keep(self, frame: Frame) -> None:
-        data = bytes(frame.data)
-        self.messages.append(data.decode() if frame.opcode is Opcode.TEXT else data)
+                self.socket.sendall(data)

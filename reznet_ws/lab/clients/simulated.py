@@ -35,7 +35,7 @@ PING_INTERVAL_S = 10
 
 @dataclass
 class Counts:
-    """What all clients saw since the crowd started."""
+    """What all clients saw since their process started."""
 
     connected: int = 0
     drops: int = 0
@@ -78,7 +78,7 @@ class Order:
             counts.doubled += 1
 
 
-class Crowd:
+class SimulatedClients:
     """As many clients as asked for; the first `stock_share` of every hundred speak format 1."""
 
     def __init__(self, url: str, *, stock_share: float, deflate: bool, token: str | None) -> None:
@@ -167,26 +167,26 @@ async def _ignore(_message: str | bytes) -> None:
     """Takes no notice of a message."""
 
 
-async def run(crowd: Crowd) -> None:
+async def run(clients: SimulatedClients) -> None:
     """Follow the parent's wishes until it closes the pipe."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    reporting = asyncio.create_task(_report(crowd))
+    reporting = asyncio.create_task(_report(clients))
     resizing: asyncio.Task[None] | None = None
     while line := await reader.readline():
         if resizing is not None:
             await resizing
-        resizing = asyncio.create_task(crowd.resize(int(json.loads(line)["users"])))
+        resizing = asyncio.create_task(clients.resize(int(json.loads(line)["users"])))
     if resizing is not None:
         resizing.cancel()
     reporting.cancel()
-    await crowd.resize(0)
+    await clients.resize(0)
 
 
-async def _report(crowd: Crowd) -> None:
+async def _report(clients: SimulatedClients) -> None:
     while True:
-        sys.stdout.write(json.dumps(crowd.report()) + "\n")
+        sys.stdout.write(json.dumps(clients.report()) + "\n")
         sys.stdout.flush()
         await asyncio.sleep(REPORT_INTERVAL_S)
 
@@ -201,9 +201,9 @@ def main() -> None:
     parser.add_argument("--no-deflate", action="store_true")
     parser.add_argument("--token")
     args = parser.parse_args()
-    crowd = Crowd(args.url, stock_share=args.stock_share, deflate=not args.no_deflate, token=args.token)
+    clients = SimulatedClients(args.url, stock_share=args.stock_share, deflate=not args.no_deflate, token=args.token)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        asyncio.run(run(crowd))
+        asyncio.run(run(clients))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any, Self
 import ipywidgets as widgets
 
 from reznet_ws.draw.look import WIDTH_PX
-from reznet_ws.draw.picture import draw_picture
+from reznet_ws.draw.picture import render
 from reznet_ws.lab.dashboard import controls, header, scoreboard
 from reznet_ws.lab.dashboard.controls import SettingsControls, close_all
 from reznet_ws.lab.dashboard.header import Header
@@ -102,7 +102,7 @@ class Dashboard:
         self.box = self._make_box()
         self._in_force = _InForce.of(lab)
         _open[lab.name] = self
-        lab.listeners.append(self._follow)
+        lab.watchers.append(self._follow)
         self._show_state()
         self._follow()
 
@@ -156,8 +156,8 @@ class Dashboard:
 
     def _let_go(self) -> None:
         self._worker.close()
-        if self._follow in self.lab.listeners:
-            self.lab.listeners.remove(self._follow)
+        if self._follow in self.lab.watchers:
+            self.lab.watchers.remove(self._follow)
         if _open.get(self.lab.name) is self:
             del _open[self.lab.name]
 
@@ -169,7 +169,7 @@ class Dashboard:
         deadline_s = time.monotonic() + wait_s
         while self.lab.is_running and self.charts.point_count < wait_s / INTERVAL_S and time.monotonic() < deadline_s:
             time.sleep(0.05)
-        picture = draw_picture(self.charts.figure, self.requirements)
+        picture = render(scoreboard.with_scoreboard(self.charts.figure, self.requirements))
         if picture is not None:
             bundle["image/png"] = base64.b64encode(picture).decode()
         return bundle, {"image/png": {"width": WIDTH_PX}} if picture is not None else {}

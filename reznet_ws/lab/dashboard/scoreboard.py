@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
+import plotly.graph_objects as go
+
+from reznet_ws.draw.look import WIDTH_PX
 from reznet_ws.lab.measurement import Requirement
 
+# In a picture: room for the line, and where it begins beside the first chart's axis, in shares of the charts' width.
+_BOARD_PX, _LEFT = 44, -0.13
+_MARKS = {True: "✓", False: "✗", None: "…"}
 _VERDICTS = {True: ("pass", "✓ met"), False: ("fail", "✗ missed"), None: ("none", "… measuring")}
 
 # JupyterLab's own colours where it runs, so that light and dark themes both fit.
@@ -52,3 +59,30 @@ def _measured(requirement: Requirement) -> str:
     decimals = 1 if requirement.unit and requirement.measured < 1000 else 0
     number = f"{requirement.measured:,.{decimals}f}"
     return f"{number} <small>{escape(requirement.unit)}</small>".replace("-", "−")
+
+
+def with_scoreboard(figure: Any, requirements: Sequence[Requirement]) -> Any:
+    """A copy of a figure with the scoreboard in one line above it, for a picture."""
+    copy = go.Figure(figure)
+    copy.update_layout(width=WIDTH_PX, height=figure.layout.height + _BOARD_PX)
+    copy.layout.margin.t += _BOARD_PX
+    for index, requirement in enumerate(requirements):
+        copy.add_annotation(
+            text=_entry(requirement),
+            xref="paper",
+            yref="paper",
+            x=_LEFT + index * (1 - _LEFT) / len(requirements),
+            xanchor="left",
+            align="left",
+            y=1,
+            yshift=_BOARD_PX + 24,
+            showarrow=False,
+            font={"size": 11},
+        )
+    return copy
+
+
+def _entry(requirement: Requirement) -> str:
+    value = "–" if requirement.measured is None else f"{requirement.measured:,.1f}".removesuffix(".0")
+    text = escape(f"{value} {requirement.unit}".rstrip())
+    return f"{escape(requirement.name)}<br>{_MARKS[requirement.passed]} <b>{text}</b> ({escape(requirement.target)})"

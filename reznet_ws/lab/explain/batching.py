@@ -1,4 +1,4 @@
-"""What batching does to time and order: variants of the batcher, on simulated time, and what it does to a server's CPU.
+"""What batching does to time and order: variants of the batcher on simulated time, and what it does to a server's CPU.
 
 In: traces, settings. Out: when each message leaves, in which order, and the CPU time that a delivery takes.
 Never: is used by a server: the variants are here to be compared, the first is worse and the second is wrong.
@@ -6,21 +6,17 @@ Never: is used by a server: the variants are here to be compared, the first is w
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-import socketio
-
-from reznet_ws.adapters.manager import attach
-from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.demo.workload import TraceEvent
-from reznet_ws.lab.clients.fleet import Fleet
-from reznet_ws.lab.explain.journey import Event, engineio_packets
+from reznet_ws.lab.lab import Lab
 from reznet_ws.message.batch import Batch, MessageBatcher
-from reznet_ws.replay.ablation import Outcome, encode, leave, record, replay
+from reznet_ws.replay.ablation import Outcome, leave, replay
+from reznet_ws.replay.link import encode, engineio_packets
+from reznet_ws.replay.trace import Event, events_of, of_kinds, record, retime
 from reznet_ws.settings import Settings
 
 Item = TypeVar("Item")
@@ -29,21 +25,6 @@ Item = TypeVar("Item")
 # 8446 section 5.2). Each frame is taken to leave in a segment and a record of its own, and acknowledgements are free.
 TCP_IP_BYTES = 20 + 20
 TLS_BYTES = 5 + 1 + 16
-
-# The seed document's example of a batch, under Layer 4, with full keys.
-SEED_STATUSES: list[Event] = [
-    ("agent_status", {"agent_name": "@backend", "status": "thinking"}),
-    ("agent_status", {"agent_name": "@frontend", "status": "online"}),
-    ("agent_status", {"agent_name": "@qa", "status": "idle"}),
-    ("agent_status", {"agent_name": "@devops", "status": "busy"}),
-    ("agent_status", {"agent_name": "@orchestrator", "status": "planning"}),
-]
-
-# The same agents a little later.
-NEXT_STATUSES: list[Event] = [
-    (event, {**data, "status": status})
-    for (event, data), status in zip(SEED_STATUSES, ("online", "busy", "thinking", "idle", "online"), strict=True)
-]
 
 # The layer's colour, from light to dark: for one line each rate.
 SHADES = ("#F4C7A1", "#E89A5B", "#D55E00", "#8C3D00")
@@ -54,24 +35,41 @@ _PACKINGS = 100
 
 
 class TrailingBatcher(MessageBatcher[int, Item]):
-    """Every message that may wait waits for its window's end, the first one too: the usual way, and the seed's."""
+    """The usual way, and the seed's: every message that may wait waits for its window's end, the first one too.
+
+    For one receiver.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._held: list[Item] = []
+        self._ends_ms: float | None = None
+
+    @property
+    def closes_ms(self) -> float | None:
+        """When the window ends."""
+        return self._ends_ms
 
     def add(self, receivers: Iterable[int], message: Item, now_ms: float, *, may_wait: bool) -> list[Batch[int, Item]]:
-        """Open a window for the message where none is open, as if its receivers had just been served."""
-        receivers = tuple(receivers)
+        """Open a window for the message where none is open; what may not wait takes along what waits."""
         batches = self.due(now_ms)
-        if may_wait and self.settings.batch:
-            self._served.update(receivers)
-            if self._closes_ms is None:
-                self._closes_ms = now_ms + self.settings.batch_window_ms
-        return batches + super().add(receivers, message, now_ms, may_wait=may_wait)
+        if not may_wait or not self.settings.batch:
+            return [*batches, *self._release(), Batch(tuple(receivers), (message,))]
+        if self._ends_ms is None:
+            self._ends_ms = now_ms + self.settings.batch_window_ms
+        self._held.append(message)
+        return batches + (self._release() if len(self._held) >= self.settings.batch_max_messages else [])
 
     def due(self, now_ms: float) -> list[Batch[int, Item]]:
         """What the window held; the next message opens another."""
-        batches = super().due(now_ms)
-        if batches:
-            self._closes_ms = None
-        return batches
+        if self._ends_ms is None or now_ms < self._ends_ms:
+            return []
+        self._ends_ms = None
+        return self._release()
+
+    def _release(self) -> list[Batch[int, Item]]:
+        held, self._held = self._held, []
+        return [Batch((0,), tuple(held))] if held else []
 
 
 class OvertakingBatcher(TrailingBatcher[Item]):
@@ -87,19 +85,6 @@ class OvertakingBatcher(TrailingBatcher[Item]):
 def lone(count: int, apart_ms: float) -> list[TraceEvent]:
     """Statuses so far apart that no window holds two."""
     return retime(of_kinds(record(20 * count, mix="status"), "agent_status")[:count], apart_ms)
-
-
-def retime(trace: Iterable[TraceEvent], apart_ms: float) -> list[TraceEvent]:
-    """The same messages, evenly spaced."""
-    return [
-        TraceEvent(offset_ms=number * apart_ms, event=message.event, data=message.data)
-        for number, message in enumerate(trace)
-    ]
-
-
-def of_kinds(trace: Iterable[TraceEvent], *events: str) -> list[TraceEvent]:
-    """Only some events."""
-    return [message for message in trace if message.event in events]
 
 
 def waiting_delays_ms(
@@ -179,66 +164,28 @@ def first_overtaken(trace: Sequence[TraceEvent], seqs: Sequence[int]) -> tuple[T
     raise ValueError("nothing overtakes")
 
 
-class CpuBench:
-    """One server in a thread, clients in another process, and how much CPU time that thread takes for a delivery."""
+def compare_cpu(
+    lab: Lab, trace: Sequence[TraceEvent], variants: Mapping[str, Settings], runs: int = 3
+) -> dict[str, float]:
+    """µs of the server's CPU for each delivery: the median of some runs, the variants taking turns."""
+    measure_cpu_us(lab, trace, next(iter(variants.values())))  # the first run pays for imports and caches
+    measured: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(runs):
+        for name, settings in variants.items():
+            measured[name].append(measure_cpu_us(lab, trace, settings))
+    return {name: statistics.median(values) for name, values in measured.items()}
 
-    def __init__(self, users: int) -> None:
-        self.users = users
-        sio = socketio.AsyncServer(async_mode="asgi")
-        self._manager = attach(sio, Settings().replace(deflate_adjustable=True))
 
-        async def stopping() -> None:
-            self._manager.close()
-            await sio.shutdown()
-
-        self._server = ServerThread(socketio.ASGIApp(sio), stopping=stopping)
-        self._fleet = Fleet(self._server.url)
-        try:
-            self._fleet.resize(users)
-            self._fleet.wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the server or a client lives."""
-        return self._server.is_running or bool(self._fleet.process_ids)
-
-    def stop(self) -> None:
-        """Stop clients and server; doing it twice does nothing."""
-        self._fleet.stop()
-        self._server.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def compare(self, trace: Sequence[TraceEvent], variants: dict[str, Settings], runs: int = 3) -> dict[str, float]:
-        """µs of CPU for each delivery: the median of some runs, the variants taking turns."""
-        self.measure_us(trace, next(iter(variants.values())))  # the first run pays for imports and caches
-        measured: dict[str, list[float]] = {name: [] for name in variants}
-        for _ in range(runs):
-            for name, settings in variants.items():
-                measured[name].append(self.measure_us(trace, settings))
-        return {name: statistics.median(values) for name, values in measured.items()}
-
-    def measure_us(self, trace: Sequence[TraceEvent], settings: Settings) -> float:
-        """µs of the server thread's CPU for each delivery of a trace that is emitted ten messages at a time."""
-        self._server.call(lambda: setattr(self._manager, "settings", settings.replace(deflate_adjustable=True)))
-        wanted = self._fleet.counts.received + len(trace) * self.users
-        before_s = self._server.call(time.thread_time)
-        self._server.submit(self._emit(trace)).result(_TIMEOUT_S)
-        self._fleet.wait_received(wanted, _TIMEOUT_S)
-        return (self._server.call(time.thread_time) - before_s) * 1e6 / (len(trace) * self.users)
-
-    async def _emit(self, trace: Sequence[TraceEvent]) -> None:
-        for start in range(0, len(trace), _BURST):
-            for message in trace[start : start + _BURST]:
-                await self._manager.broadcast(message.event, message.data)
-            await asyncio.sleep(0)
+def measure_cpu_us(lab: Lab, trace: Sequence[TraceEvent], settings: Settings) -> float:
+    """µs of the server thread's CPU for each delivery of a trace that is emitted ten messages at a time."""
+    lab.settings = settings
+    events = events_of(trace)
+    wanted = lab.fleet.counts.received + len(events) * lab.users
+    before_s = lab.server.call(time.thread_time)
+    for start in range(0, len(events), _BURST):
+        lab.emit(events[start : start + _BURST])
+    lab.fleet.wait_received(wanted, _TIMEOUT_S)
+    return (lab.server.call(time.thread_time) - before_s) * 1e6 / (len(events) * lab.users)
 
 
 def _departures(

@@ -1,4 +1,4 @@
-"""What the notebook on windows stands on: the computation is the server's, and what a client got tells all it knows."""
+"""Clients and their histories, computed: the code is the server's, and what a client got tells all that it knows."""
 
 from __future__ import annotations
 
@@ -6,63 +6,71 @@ import zlib
 
 import pytest
 
-from reznet_ws.deflate.window import Figures
-from reznet_ws.draw.window_charts import draw_windows
-from reznet_ws.lab.explain import windows
-from reznet_ws.lab.explain.journey import CHINESE, RUSSIAN, take_any
-from reznet_ws.replay.windows import (
+from reznet_ws.draw.history_charts import draw_histories
+from reznet_ws.lab.explain.examples import CHINESE, RUSSIAN
+from reznet_ws.replay.frames import framed_bytes
+from reznet_ws.replay.guessing import guess_digits, guess_sizes
+from reznet_ws.replay.joins import join_at, primer, roll_call
+from reznet_ws.replay.link import as_text
+from reznet_ws.replay.members import (
     FIGURES,
-    NO_WINDOW,
+    NO_HISTORY,
     SENTINEL,
-    WAYS,
     Members,
     WatchedMembers,
-    guess_digits,
-    guess_sizes,
     inflate_all,
-    join_at,
-    lost_in_room,
-    overlap,
     own_bytes,
-    primer,
-    roll_call,
 )
+from reznet_ws.replay.trace import take
+from reznet_ws.settings import Settings
 
-EVENTS = take_any(300)
-TEXTS = [windows.as_text(event) for event in EVENTS]
+EVENTS = take(300)
+TEXTS = [as_text(event) for event in EVENTS]
 
 
 def test_a_text_is_what_a_stock_client_reads() -> None:
-    assert windows.as_text(("e", {"message_id": "1"})) == b'42["e",{"message_id":"1"}]'
+    assert as_text(("e", {"message_id": "1"})) == b'42["e",{"message_id":"1"}]'
 
 
 def test_members_who_are_sent_the_same_get_one_frame_and_one_letter() -> None:
     room = WatchedMembers(5)
     for text in TEXTS[:20]:
         assert len(set(room.send(text))) == 1
-    assert room.windows == "AAAAA"
+    assert room.letters == "AAAAA"
     room.join()
-    assert room.windows == "AAAAA" + NO_WINDOW
+    assert room.letters == "AAAAA" + NO_HISTORY
     room.send(TEXTS[20])
-    assert room.windows == "AAAAAB"
+    assert room.letters == "AAAAAB"
 
 
-def test_whoever_goes_its_own_way_gets_another_letter() -> None:
-    room = WatchedMembers(10)
+def test_whoever_goes_its_own_way_gets_another_letter_until_it_holds_the_same_again() -> None:
+    room = WatchedMembers(6)
     room.send(TEXTS[0])
-    room.send(TEXTS[1], range(5))
-    assert room.windows in ("A" * 5 + "B" * 5, "B" * 5 + "A" * 5)
-    alone = WatchedMembers(4)
-    alone.send(TEXTS[0])
-    alone.send(TEXTS[1] * 60, range(1, 4))
-    assert alone.windows == NO_WINDOW + "AAA"
+    room.send(TEXTS[1], range(2))
+    assert len(set(room.letters[:2])) == len(set(room.letters[2:])) == 1
+    assert room.letters[0] != room.letters[2]
+    # More than any window holds, sent to all of them.
+    for text in TEXTS[2:]:
+        room.send(text)
+    room.send(b"x" * 40_000)
+    room.send(TEXTS[0])
+    assert len(set(room.letters)) == 1
+
+
+def test_what_is_secret_travels_clear_and_leaves_every_history_as_it_was() -> None:
+    room = WatchedMembers(3)
+    room.send(TEXTS[0])
+    before = room.compressions
+    (frame,) = room.send(b"for one", [1], secret=True)
+    assert frame.endswith(b"for one")
+    assert (room.letters, room.compressions) == ("AAA", before)
 
 
 def test_a_window_each_takes_what_its_compressor_gives() -> None:
     deflater = FIGURES.deflater()
     sizes = [len(deflater.compress(text)) + len(deflater.flush(zlib.Z_SYNC_FLUSH)) - 4 for text in TEXTS[:50]]
     own = own_bytes(TEXTS[:50], [0] * 50, 7, FIGURES)
-    assert own == [windows.framed_bytes(size) for size in sizes]
+    assert own == [framed_bytes(size) for size in sizes]
     room = Members(7)
     assert own == [len(room.send(text)[0]) for text in TEXTS[:50]]
     half_replaced = own_bytes(TEXTS[:50], [0] * 49 + [7], 7, FIGURES)
@@ -70,20 +78,8 @@ def test_a_window_each_takes_what_its_compressor_gives() -> None:
     assert half_replaced[49] > own[49]
 
 
-def test_the_ways_differ_where_some_are_sent_less_and_nowhere_else() -> None:
-    alike = overlap(TEXTS, 20, 20, 2)
-    assert len(set(alike.values())) == 1
-    costs = overlap(TEXTS, 20, 8, 2)
-    assert costs.keys() == WAYS.keys()
-    assert costs["fork"].wire_bytes < costs["fall out of step"].wire_bytes < costs["clear"].wire_bytes
-    assert costs["clear"].compressions < costs["fork"].compressions
-    assert costs["as the server picks"] == costs["fork"]
-    assert overlap(TEXTS, 20, 2, 2)["as the server picks"] == overlap(TEXTS, 20, 2, 2)["clear"]
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_each_way_can_be_read_by_everybody(way: str) -> None:
-    room = Members(10, WAYS[way])
+def test_whatever_goes_to_some_can_be_read_by_everybody() -> None:
+    room = Members(10)
     frames: list[list[bytes]] = [[] for _ in range(10)]
     sent: list[list[bytes]] = [[] for _ in range(10)]
     for number, text in enumerate(TEXTS[:60]):
@@ -103,14 +99,12 @@ def test_a_frame_that_refers_to_what_a_client_was_not_sent_shows() -> None:
 
 
 # Text of one, two and three bytes a character, and more of it than any window holds.
-MIXED = [
-    text for at in range(300) for text in (TEXTS[at], windows.as_text(("e", f"{RUSSIAN[at % 40 :]}{at}{CHINESE}")))
-]
+MIXED = [text for at in range(300) for text in (TEXTS[at], as_text(("e", f"{RUSSIAN[at % 40 :]}{at}{CHINESE}")))]
 
 
 @pytest.mark.parametrize("bits", range(9, 16))
 def test_a_primer_puts_a_newcomer_in_step_with_any_window(bits: int) -> None:
-    room = Members(2, figures=Figures(bits, FIGURES.mem_level))
+    room = Members(2, Settings(deflate_window_bits=bits))
     frames = [room.send(text)[0] for text in MIXED]
     noop, *rest = inflate_all([primer(b"".join(MIXED[:550]), bits), *frames[550:]])
     assert noop.startswith(b"6")
@@ -146,21 +140,6 @@ def test_an_empty_window_loses_less_than_a_primer_takes_but_where_all_is_said_ag
     assert last.most_lost_bytes == 0
 
 
-def test_a_lone_newcomer_loses_in_the_room_what_an_empty_window_loses() -> None:
-    newcomers = [int(at == 100) for at in range(len(TEXTS))]
-    (join,) = join_at(TEXTS, [100])
-    assert lost_in_room(TEXTS, newcomers, 10, 50) == join.lost_bytes[:50]
-    with pytest.raises(ValueError, match="nobody who came late was sent 201 messages"):
-        lost_in_room(TEXTS, newcomers, 10, 201)
-
-
-def test_newcomers_that_never_stop_coming_lose_more_than_one_that_comes_alone() -> None:
-    steadily = [int(at % 5 == 0 and at > 0) for at in range(len(TEXTS))]
-    lost = lost_in_room(TEXTS, steadily, 40, 100)
-    assert len(lost) == 100
-    assert lost[-1] > max(join.most_lost_bytes for join in join_at(TEXTS, range(5, 200, 5)))
-
-
 def test_a_right_guess_makes_a_secret_shorter() -> None:
     guesses = {code: ("chat", {"text": f"code {code}"}) for code in ("0000", "7319", "2222")}
     sizes = guess_sizes(("key", {"text": "code 7319"}), guesses)
@@ -175,7 +154,7 @@ def test_forty_questions_find_four_digits(code: str) -> None:
 
 
 def test_windows_are_drawn_and_said() -> None:
-    picture = draw_windows("a finding", "counted", ["AA", "AA", "AAB", "CC·"])
+    picture = draw_histories("a finding", "counted", ["AA", "AA", "AAB", "CC·"])
     assert [row.split(maxsplit=2) for row in repr(picture).splitlines()[1:]] == [
         ["client", "1", "1–3 A, 4–4 C"],
         ["client", "2", "1–3 A, 4–4 C"],

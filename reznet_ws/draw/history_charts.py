@@ -1,7 +1,8 @@
-"""A picture of who shares a window with whom, message by message.
+"""A picture of who shares a history with whom, message by message.
 
-In: for each message the window of each client, as a letter. Out: an image, with a table as text.
-Never: computes windows. A letter stands in each stretch, so that colours alone tell nothing.
+In: for each message the history of each client, as a letter. Out: an image, with a table as text.
+Never: computes histories.
+Never: tells anything by colour alone: a letter stands in each stretch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import plotly.graph_objects as go
 from reznet_ws.draw.look import INK_COLOUR, LAYER_COLOURS, OFF_COLOUR, WIRE_COLOUR, dress
 from reznet_ws.draw.picture import Picture
 from reznet_ws.draw.tables import Table
-from reznet_ws.replay.windows import NO_WINDOW
+from reznet_ws.replay.members import NO_HISTORY
 
 _COLOURS = [WIRE_COLOUR, *(LAYER_COLOURS[name] for name in ("abbreviate", "gzip", "utf8", "batch", "deflate"))]
 _ROW_PX = 24
@@ -22,8 +23,8 @@ _ROW_PX = 24
 _LEAST_LABELLED = 0.02
 
 
-def draw_windows(title: str, counted: str, history: Sequence[str]) -> Picture:
-    """A row for each client, from left to right the messages; those with one letter and colour are in step.
+def draw_histories(title: str, counted: str, history: Sequence[str]) -> Picture:
+    """A row for each client, from left to right the messages; those with one letter and colour hold the same.
 
     Shape: for each message the letters of all clients, oldest first; there may be more of them later.
     """
@@ -50,18 +51,18 @@ def draw_windows(title: str, counted: str, history: Sequence[str]) -> Picture:
             )
             figure.add_trace(bar)
     _style(figure, title, counted, len(rows), len(history))
-    return Picture(figure, repr(Table(["", "messages and the window"], rows, right=False)))
+    return Picture(figure, repr(Table(["", "messages and the history"], rows, right=False)))
 
 
 def _stretches(history: Sequence[str], place: int) -> list[tuple[int, int, str]]:
-    """From which message to which a client is at which window; not before it came."""
+    """From which message to which a client holds which history; not before it came."""
     letters = [(number, letters[place]) for number, letters in enumerate(history, start=1) if place < len(letters)]
     groups = (list(group) for _, group in itertools.groupby(letters, key=lambda pair: pair[1]))
     return [(group[0][0], group[-1][0], group[0][1]) for group in groups]
 
 
 def _colour(letter: str) -> str:
-    return OFF_COLOUR if letter == NO_WINDOW else _COLOURS[(ord(letter) - ord("A")) % len(_COLOURS)]
+    return OFF_COLOUR if letter == NO_HISTORY else _COLOURS[(ord(letter) - ord("A")) % len(_COLOURS)]
 
 
 def _style(figure: go.Figure, title: str, counted: str, rows: int, messages: int) -> None:

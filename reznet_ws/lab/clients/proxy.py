@@ -1,4 +1,8 @@
-"""A TCP proxy that counts the bytes it passes on; it knows nothing of what they mean."""
+"""A TCP proxy that counts the bytes it passes on.
+
+In: a server's address. Out: an address of its own, and bytes in each direction.
+Never: knows what the bytes mean, or changes one.
+"""
 
 from __future__ import annotations
 
