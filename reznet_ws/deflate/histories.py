@@ -19,11 +19,11 @@ from reznet_ws.deflate.frame import Frame, build_frame
 from reznet_ws.deflate.history import History
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.deflate.kept import KeptCompressors
-from reznet_ws.deflate.sharing import STOCK_BITS, Group, Readers, divide, window_bits
+from reznet_ws.deflate.sharing import STOCK_BITS, STOCK_LEVEL, Group, Readers, divide, level, window_bits
 from reznet_ws.settings import Settings
 
-# zlib's own default, and stock's.
-_LEVEL = 6
+# A budget for few connections: three for rooms, or five for one alone. More, and it comes to this for each connection.
+_KEPT_BYTES, _KEPT_BYTES_EACH = 524_288, 8192
 # RFC 7692 has 8 bits too, which zlib does not make for raw deflate.
 _LEAST_BITS = 9
 
@@ -62,7 +62,7 @@ class Histories:
     def __init__(self) -> None:
         self._histories: set[History] = set()
         self._kept = KeptCompressors()
-        self._messages = self._compressions = 0
+        self._connections = self._messages = self._compressions = 0
 
     def frames(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
         """Whole frames and the lines that each is for, which are then taken to have been sent it."""
@@ -77,7 +77,8 @@ class Histories:
             deflated = [line for line in lines if line.inflater is not None]
             return [(frame.clear, clear), *self.frames(frame, deflated, settings)]
         self._messages += 1
-        self._kept.shed(self._messages, settings.deflate_kept_bytes)
+        budget_bytes = max(_KEPT_BYTES, _KEPT_BYTES_EACH * self._connections)
+        self._kept.begin(self._messages, min(settings.deflate_kept_bytes, budget_bytes))
         if not (settings.deflate_shared and settings.deflate_takeover):
             return self._alone(frame, lines, settings)
         ways: Ways[L] = []
@@ -162,37 +163,44 @@ class Histories:
         """The frame of a group, whose histories then hold the message."""
         histories = [self._settle(history, lines) for history, lines in group.readers]
         self._compressions += 1
-        data = frame.data
+        data, history = frame.data, histories[0]
         count = sum(len(lines) for _, lines in group.readers)
-        most_bits = window_bits(histories[0], count, settings.deflate_window_bits)
+        most_bits = window_bits(history, count, settings.deflate_window_bits)
         if len(histories) == 1:
-            payload = self._compress_one(data, histories[0], group.bits, most_bits, settings)
+            payload = self._compress_one(data, history, count, group.bits, most_bits, settings)
         else:
-            text = b"".join(histories[0].tail(1 << group.bits))
-            payload = _anew(data, text, group.bits, most_bits, settings).payload(data)
+            text = b"".join(history.tail(1 << group.bits))
+            payload = _anew(data, text, group.bits, most_bits, level(history, count), settings).payload(data)
             for history in histories:
                 self._kept.drop(history)
         for history in histories:
             history.append(frame.text, 1 << most_bits)
+            history.learn(len(data), len(payload))
             history.used = self._messages
         return build_frame(frame.opcode, payload, compressed=True)
 
-    def _compress_one(self, data: bytes, history: History, bits: int, most_bits: int, settings: Settings) -> bytes:
+    def _compress_one(
+        self, data: bytes, history: History, count: int, bits: int, most_bits: int, settings: Settings
+    ) -> bytes:
         """With the compressor that is kept, or one made from the text; all of it, where that one will be kept."""
         kept = history.compressor
+        effort = level(history, count)
         full_bits = max(min(STOCK_BITS, most_bits), min(most_bits, (history.text_bytes + len(data) - 1).bit_length()))
         if kept is not None:
-            if full_bits <= kept.bits <= settings.deflate_window_bits and kept.mem_level == settings.deflate_mem_level:
+            if (
+                full_bits <= kept.bits <= settings.deflate_window_bits
+                and kept.mem_level == settings.deflate_mem_level
+                and kept.level >= effort
+            ):
                 self._kept.touch(history)
                 return kept.payload(data)
             self._kept.drop(history)
-        size = Compressor.size(full_bits, settings.deflate_mem_level)
         text = b"".join(history.messages)
-        if self._kept.admits(history, size, settings.deflate_kept_bytes):
-            compressor = Compressor(full_bits, _LEVEL, settings.deflate_mem_level, text)
-            self._kept.keep(history, compressor, settings.deflate_kept_bytes)
+        if self._kept.admits(history, Compressor.size(full_bits, settings.deflate_mem_level)):
+            compressor = Compressor(full_bits, effort, settings.deflate_mem_level, text)
+            self._kept.keep(history, compressor)
         else:
-            compressor = _anew(data, text, bits, most_bits, settings)
+            compressor = _anew(data, text, bits, most_bits, effort, settings)
         return compressor.payload(data)
 
     def _settle(self, history: History, lines: Sequence[L]) -> History:
@@ -218,12 +226,15 @@ class Histories:
         for line in lines:
             inflater = line.inflater
             assert inflater is not None
+            if inflater.history is None:
+                self._connections += 1
             inflater.history, inflater.alone = history, None
         return history
 
     def _forget(self, inflater: Inflater) -> None:
         history, inflater.history, inflater.alone = inflater.history, None, None
         if history is not None:
+            self._connections -= 1
             history.members -= 1
             if not history.members:
                 self._kept.drop(history)
@@ -245,7 +256,7 @@ class Histories:
             elif settings.deflate_takeover and inflater.takeover:
                 alone = inflater.alone
                 if alone is None or (alone.bits, alone.mem_level) != (bits, settings.deflate_mem_level):
-                    alone = inflater.alone = Compressor(bits, _LEVEL, settings.deflate_mem_level)
+                    alone = inflater.alone = Compressor(bits, STOCK_LEVEL, settings.deflate_mem_level)
                 self._compressions += 1
                 ways.append((build_frame(frame.opcode, alone.payload(frame.data), compressed=True), [line]))
             else:
@@ -254,17 +265,17 @@ class Histories:
                 (clear if too_small else fresh.setdefault(bits, [])).append(line)
         for bits, several in fresh.items():
             self._compressions += 1
-            payload = Compressor(bits, _LEVEL, settings.deflate_mem_level).payload(frame.data)
+            payload = Compressor(bits, STOCK_LEVEL, settings.deflate_mem_level).payload(frame.data)
             ways.append((build_frame(frame.opcode, payload, compressed=True), several))
         if clear:
             ways.append((frame.clear, clear))
         return ways
 
 
-def _anew(data: bytes, text: bytes, bits: int, most_bits: int, settings: Settings) -> Compressor:
+def _anew(data: bytes, text: bytes, bits: int, most_bits: int, effort: int, settings: Settings) -> Compressor:
     """A compressor that may refer to the last `1 << bits` bytes of the text, and to all of a long message itself."""
     bits = max(bits, min(most_bits, (len(data) - 1).bit_length()))
-    return Compressor(bits, _LEVEL, settings.deflate_mem_level, text[-1 << bits :])
+    return Compressor(bits, effort, settings.deflate_mem_level, text[-1 << bits :])
 
 
 def _lines_of(group: Group[L]) -> Sequence[L]:

@@ -16,14 +16,20 @@ from reznet_ws.deflate.compressor import Compressor
 # are more than stock's 4 KB in any case.
 _MOST_MESSAGES = 1024
 
+# What compression leaves of a message, before one is known; and how much of what it left before counts after the next.
+_LEFT_AT_FIRST = 0.25
+_STILL_COUNTS = 0.9
+
 
 class History:
     """What all its `members` hold, oldest first; `bits` is the window that each of them promised."""
 
-    __slots__ = ("bits", "compressor", "members", "messages", "text_bytes", "used")
+    __slots__ = ("_before", "_left", "bits", "compressor", "members", "messages", "text_bytes", "used")
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
+        # Of the latest messages, as they are and compressed.
+        self._before, self._left = 1.0, _LEFT_AT_FIRST
         self.messages: list[bytes] = []
         self.text_bytes = 0
         self.members = 0
@@ -34,6 +40,7 @@ class History:
     def fork(self) -> History:
         """The same messages, for some of the members."""
         other = History(self.bits)
+        other._before, other._left = self._before, self._left
         other.messages, other.text_bytes, other.used = self.messages.copy(), self.text_bytes, self.used
         return other
 
@@ -53,6 +60,16 @@ class History:
         if forgotten:
             del messages[:forgotten]
         self.text_bytes = text_bytes
+
+    @property
+    def left(self) -> float:
+        """The share of a message that compression has left of late."""
+        return self._left / self._before
+
+    def learn(self, message_bytes: int, payload_bytes: int) -> None:
+        """What became of the last message."""
+        self._before = self._before * _STILL_COUNTS + message_bytes
+        self._left = self._left * _STILL_COUNTS + payload_bytes
 
     def tail(self, least_bytes: int) -> tuple[bytes, ...]:
         """The last messages that make at least so many bytes, which it must have."""

@@ -20,17 +20,24 @@ L = TypeVar("L")
 # A history, and the lines of those at it that a message is for.
 Readers = tuple[History, Sequence[L]]
 
-# Stock's window; zlib reaches back 262 bytes less.
-STOCK_BITS = 12
+# uvicorn's window; zlib reaches back 262 bytes less.
+STOCK_BITS, STOCK_LEVEL = 12, 6
 # All that deflate has; and what one alone may use of it.
 MOST_BITS, ALONE_BITS = 15, 14
+# Where compression leaves more than this, messages are mostly random (hex leaves 0.59, base64 0.76), and what looks
+# alike in more text is chance: to refer to it takes 2 % more bytes.
+_RANDOM_LEFT = 0.45
+# zlib's level 8 looks for matches more patiently. Where compression leaves less than this they are long, and it takes
+# the time of level 6 for 0.94 (simulated agents) to 0.6 (rows of figures) of the bytes. Else it saves 1 % and, where
+# the same three bytes are everywhere, takes up to 9 times as long: less than stock, which compresses once for each,
+# only for so many.
+_PATIENT_LEVEL, _PATIENT_LEFT, _PATIENT_RECEIVERS = 8, 0.15, 10
 # Of one compression by zlib, made from the text anew (AMD EPYC, zlib 1.3): so many us, and so many for each KB of it.
 _ANEW_US = 6.0
 _TEXT_KB_US = 1.2
-# What the text saves when it is twice as long, as a share of stock's bytes (0.02 to 0.15 over five traffics, see
-# `python -m benchmarks bytes`), and what stock leaves of a message (0.09 to 0.30).
+# What each doubling of the text saves, as a share of stock's bytes: 0.02 to 0.15 over five traffics
+# (`python -m benchmarks bytes`).
 _SAVED_BY_DOUBLE = 0.08
-_LEFT = 0.3
 # What a us of the server is worth.
 _BYTES_PER_US = 0.25
 
@@ -55,7 +62,15 @@ def divide(readers: Sequence[Readers[L]], message_bytes: int, most_bits: int) ->
 
 def window_bits(history: History, count: int, most_bits: int) -> int:
     """The largest window to use for so many. One alone has to do with less: it pays for its text, and by itself."""
+    if history.left > _RANDOM_LEFT:
+        return min(history.bits, most_bits, STOCK_BITS)
     return min(history.bits, most_bits, ALONE_BITS if count == 1 else MOST_BITS)
+
+
+def level(history: History, count: int) -> int:
+    """zlib's level for so many at a history."""
+    is_worth_it = count >= _PATIENT_RECEIVERS or history.left < _PATIENT_LEFT
+    return _PATIENT_LEVEL if is_worth_it else STOCK_LEVEL
 
 
 def _divide(
@@ -63,8 +78,9 @@ def _divide(
 ) -> tuple[float, list[Group[L]]]:
     """The cost in bytes, and the groups, of readers who have at least `1 << bits` bytes in common, or of one alone."""
     count = sum(len(lines) for _, lines in readers)
+    left = readers[0][0].left
     reached = min(bits, most_bits, readers[0][0].bits)
-    together = _cost(reached, count, message_bytes), [Group(readers, reached)]
+    together = _cost(reached, count, message_bytes * left), [Group(readers, reached)]
     if bits >= window_bits(readers[0][0], count, most_bits):
         return together
     if len(readers) == 1 and readers[0][0].text_bytes <= 1 << bits:
@@ -76,7 +92,7 @@ def _divide(
         cost += part_cost
         groups += part
     if short:
-        cost += _cost(bits, sum(len(lines) for _, lines in short), message_bytes)
+        cost += _cost(bits, sum(len(lines) for _, lines in short), message_bytes * left)
         groups.append(Group(short, bits))
     return (cost, groups) if cost < together[0] else together
 
@@ -105,6 +121,6 @@ def _alike(readers: Sequence[Readers[L]], bits: int) -> tuple[list[Sequence[Read
     return alike, short
 
 
-def _cost(bits: int, count: int, message_bytes: int) -> float:
-    left = message_bytes * _LEFT * (1 - _SAVED_BY_DOUBLE * (bits - STOCK_BITS))
-    return count * left + _BYTES_PER_US * (_ANEW_US + _TEXT_KB_US * (1 << bits) / 1024)
+def _cost(bits: int, count: int, stock_bytes: float) -> float:
+    us = _ANEW_US + _TEXT_KB_US * (1 << bits) / 1024
+    return count * stock_bytes * (1 - _SAVED_BY_DOUBLE * (bits - STOCK_BITS)) + _BYTES_PER_US * us
