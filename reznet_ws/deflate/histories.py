@@ -19,7 +19,17 @@ from reznet_ws.deflate.frame import Frame, build_frame
 from reznet_ws.deflate.history import History
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.deflate.kept import KeptCompressors
-from reznet_ws.deflate.sharing import STOCK_BITS, STOCK_LEVEL, Group, Readers, divide, level, window_bits
+from reznet_ws.deflate.sharing import (
+    STOCK_BITS,
+    STOCK_LEVEL,
+    Group,
+    Readers,
+    divide,
+    kept_bits,
+    level,
+    text_bits,
+    window_bits,
+)
 from reznet_ws.settings import Settings
 
 # A budget for few connections: three for rooms, or five for one alone. More, and it comes to this for each connection.
@@ -81,14 +91,11 @@ class Histories:
         self._kept.begin(self._messages, min(settings.deflate_kept_bytes, budget_bytes))
         if not (settings.deflate_shared and settings.deflate_takeover):
             return self._alone(frame, lines, settings)
-        ways: Ways[L] = []
-        if len(histories) == 1 and None not in histories:
-            readers: list[Readers[L]] = [(histories.pop(), lines)]
-        else:
-            readers = self._divide_lines(frame, lines, settings, ways)
-        for group in divide(readers, len(frame.data), settings.deflate_window_bits):
-            ways.append((self._compress(frame, group, settings), _lines_of(group)))
-        return ways
+        if len(histories) == 1:
+            history = histories.pop()
+            if history is not None:
+                return [(self._compress_one(frame, history, lines, settings), lines)]
+        return self._compress_all(frame, lines, settings)
 
     def leave(self, inflater: Inflater) -> None:
         """The connection is gone; should something come for it still, it travels clear."""
@@ -110,8 +117,26 @@ class Histories:
             compressions=self._compressions,
         )
 
-    def _divide_lines(self, frame: Frame, lines: Sequence[L], settings: Settings, ways: Ways[L]) -> list[Readers[L]]:
-        """Lines by their history; who has none begins one, or finds its frame in `ways` if it cannot."""
+    def _compress_all(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
+        """For lines at several histories, or at none yet."""
+        readers, cannot = self._divide_lines(lines)
+        ways: Ways[L] = self._alone(frame, cannot, settings) if cannot else []
+        if len(readers) > 1:
+            readers = self._merge(readers)
+        if len(readers) == 1:
+            history, several = readers[0]
+            return [*ways, (self._compress_one(frame, history, several, settings), several)]
+        for group in divide(readers, len(frame.data), settings.deflate_window_bits):
+            if len(group.readers) == 1:
+                history, several = group.readers[0]
+                ways.append((self._compress_one(frame, history, several, settings), several))
+            else:
+                together = [line for _, several in group.readers for line in several]
+                ways.append((self._compress_group(frame, group, len(together), settings), together))
+        return ways
+
+    def _divide_lines(self, lines: Sequence[L]) -> tuple[list[Readers[L]], list[L]]:
+        """Lines by their history, which who has none begins; and those who can have none."""
         at: dict[History, list[L]] = {}
         none: list[L] = []
         for line in lines:
@@ -129,9 +154,7 @@ class Histories:
         readers: list[Readers[L]] = [*at.items()]
         for bits, several in begin.items():
             readers.append((self._join(History(bits), several), several))
-        if cannot:
-            ways += self._alone(frame, cannot, settings)
-        return self._merge(readers) if len(readers) > 1 else readers
+        return readers, cannot
 
     def _merge(self, readers: Sequence[Readers[L]]) -> list[Readers[L]]:
         """Those whose histories have come to hold the same messages are at one from now on."""
@@ -159,49 +182,46 @@ class Histories:
                     merged.append(same[0])
         return merged
 
-    def _compress(self, frame: Frame, group: Group[L], settings: Settings) -> bytes:
-        """The frame of a group, whose histories then hold the message."""
+    def _compress_group(self, frame: Frame, group: Group[L], count: int, settings: Settings) -> bytes:
+        """One frame for several histories, from what they have in common at their end."""
         histories = [self._settle(history, lines) for history, lines in group.readers]
-        self._compressions += 1
-        data, history = frame.data, histories[0]
-        count = sum(len(lines) for _, lines in group.readers)
-        most_bits = window_bits(history, count, settings.deflate_window_bits)
-        if len(histories) == 1:
-            payload = self._compress_one(data, history, count, group.bits, most_bits, settings)
-        else:
-            text = b"".join(history.tail(1 << group.bits))
-            payload = _anew(data, text, group.bits, most_bits, level(history, count), settings).payload(data)
-            for history in histories:
-                self._kept.drop(history)
+        first = histories[0]
+        most_bits = window_bits(first, count, settings.deflate_window_bits)
+        text = b"".join(first.tail(1 << group.bits))
+        payload = _anew(frame.data, text, group.bits, most_bits, level(first, count), settings).payload(frame.data)
+        held_bits = kept_bits(first, count, settings.deflate_window_bits)
         for history in histories:
-            history.append(frame.text, 1 << most_bits)
-            history.learn(len(data), len(payload))
-            history.used = self._messages
+            self._kept.drop(history)
+            history.append(frame.text, 1 << held_bits, len(payload), self._messages)
+        self._compressions += 1
         return build_frame(frame.opcode, payload, compressed=True)
 
-    def _compress_one(
-        self, data: bytes, history: History, count: int, bits: int, most_bits: int, settings: Settings
-    ) -> bytes:
+    def _compress_one(self, frame: Frame, history: History, lines: Sequence[L], settings: Settings) -> bytes:
         """With the compressor that is kept, or one made from the text; all of it, where that one will be kept."""
-        kept = history.compressor
+        data, count, mem_level = frame.data, len(lines), settings.deflate_mem_level
+        if history.members != count:
+            history = self._settle(history, lines)
+        most_bits = window_bits(history, count, settings.deflate_window_bits)
         effort = level(history, count)
-        full_bits = max(min(STOCK_BITS, most_bits), min(most_bits, (history.text_bytes + len(data) - 1).bit_length()))
-        if kept is not None:
-            if (
-                full_bits <= kept.bits <= settings.deflate_window_bits
-                and kept.mem_level == settings.deflate_mem_level
-                and kept.level >= effort
-            ):
-                self._kept.touch(history)
-                return kept.payload(data)
+        # What all of the text and the message need.
+        bits = min(most_bits, max(STOCK_BITS, (history.text_bytes + len(data) - 1).bit_length()))
+        compressor = history.compressor
+        if compressor is None or not compressor.does(bits, most_bits, effort, mem_level):
             self._kept.drop(history)
-        text = b"".join(history.messages)
-        if self._kept.admits(history, Compressor.size(full_bits, settings.deflate_mem_level)):
-            compressor = Compressor(full_bits, effort, settings.deflate_mem_level, text)
-            self._kept.keep(history, compressor)
+            text = b"".join(history.messages)
+            if self._kept.admits(history, Compressor.size(bits, mem_level)):
+                compressor = Compressor(bits, effort, mem_level, text)
+                self._kept.keep(history, compressor)
+            else:
+                bits = text_bits(history, count, len(data), most_bits)
+                compressor = _anew(data, text, bits, most_bits, effort, settings)
         else:
-            compressor = _anew(data, text, bits, most_bits, effort, settings)
-        return compressor.payload(data)
+            self._kept.touch(history)
+        payload = compressor.payload(data)
+        held_bits = kept_bits(history, count, settings.deflate_window_bits)
+        history.append(frame.text, 1 << held_bits, len(payload), self._messages)
+        self._compressions += 1
+        return build_frame(frame.opcode, payload, compressed=True)
 
     def _settle(self, history: History, lines: Sequence[L]) -> History:
         """A history that has exactly these members, all of whom are at this one."""
@@ -276,10 +296,3 @@ def _anew(data: bytes, text: bytes, bits: int, most_bits: int, effort: int, sett
     """A compressor that may refer to the last `1 << bits` bytes of the text, and to all of a long message itself."""
     bits = max(bits, min(most_bits, (len(data) - 1).bit_length()))
     return Compressor(bits, effort, settings.deflate_mem_level, text[-1 << bits :])
-
-
-def _lines_of(group: Group[L]) -> Sequence[L]:
-    """In one list, without a copy where they are."""
-    if len(group.readers) == 1:
-        return group.readers[0][1]
-    return [line for _, lines in group.readers for line in lines]

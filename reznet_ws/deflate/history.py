@@ -19,6 +19,8 @@ _MOST_MESSAGES = 1024
 # What compression leaves of a message, before one is known; and how much of what it left before counts after the next.
 _LEFT_AT_FIRST = 0.25
 _STILL_COUNTS = 0.9
+# One picture says little about the next message.
+_MOST_WEIGHT_BYTES = 1024
 
 
 class History:
@@ -29,7 +31,7 @@ class History:
     def __init__(self, bits: int) -> None:
         self.bits = bits
         # Of the latest messages, as they are and compressed.
-        self._before, self._left = 1.0, _LEFT_AT_FIRST
+        self._before, self._left = 100.0, 100 * _LEFT_AT_FIRST
         self.messages: list[bytes] = []
         self.text_bytes = 0
         self.members = 0
@@ -44,17 +46,23 @@ class History:
         other.messages, other.text_bytes, other.used = self.messages.copy(), self.text_bytes, self.used
         return other
 
-    def append(self, message: bytes, most_bytes: int) -> None:
-        """Move on with a message that all members are sent, and forget what lies beyond so many bytes."""
-        if not message:
+    def append(self, message: bytes, most_bytes: int, payload_bytes: int, now: int) -> None:
+        """Move on with a message that all members were sent, and forget what lies beyond so many bytes.
+
+        `payload_bytes`: what it took; `now`: the number of the message at this server.
+        """
+        self.used = now
+        size = len(message)
+        weight = min(1.0, _MOST_WEIGHT_BYTES / size) if size else 0.0
+        self._before = self._before * _STILL_COUNTS + size * weight
+        self._left = self._left * _STILL_COUNTS + payload_bytes * weight
+        if not size:
             return  # an inflater's window stays as it is
         messages = self.messages
         messages.append(message)
-        text_bytes = self.text_bytes + len(message)
-        forgotten = max(0, len(messages) - _MOST_MESSAGES)
-        for oldest in messages[:forgotten]:
-            text_bytes -= len(oldest)
-        while text_bytes - len(messages[forgotten]) >= most_bytes:
+        text_bytes = self.text_bytes + size
+        forgotten = 0
+        while text_bytes - len(messages[forgotten]) >= most_bytes or len(messages) - forgotten > _MOST_MESSAGES:
             text_bytes -= len(messages[forgotten])
             forgotten += 1
         if forgotten:
@@ -65,11 +73,6 @@ class History:
     def left(self) -> float:
         """The share of a message that compression has left of late."""
         return self._left / self._before
-
-    def learn(self, message_bytes: int, payload_bytes: int) -> None:
-        """What became of the last message."""
-        self._before = self._before * _STILL_COUNTS + message_bytes
-        self._left = self._left * _STILL_COUNTS + payload_bytes
 
     def tail(self, least_bytes: int) -> tuple[bytes, ...]:
         """The last messages that make at least so many bytes, which it must have."""
