@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmarks.bytes_report import write_bytes_report
 from benchmarks.contestants import CONTESTANTS, Contestant
+from benchmarks.emissions import RecordedEvent, TrafficError, lab_traffic, read_traffic
 from benchmarks.machine import describe_machine, lacks
-from benchmarks.picture import draw, save_picture
-from benchmarks.report import write_report
+from benchmarks.results_picture import draw, save_picture
+from benchmarks.results_report import write_report
 from benchmarks.rounds import PHASES, Plan, interleave
 from benchmarks.stall import stall
-from benchmarks.traffic import Emission, TrafficError, lab_traffic, read_traffic
 from benchmarks.window_bytes import Audience
 from reznet_ws import Settings
 
@@ -125,7 +125,7 @@ def _run(args: argparse.Namespace) -> None:
 def _bytes(args: argparse.Namespace) -> None:
     if args.clients < 1 or args.rate <= 0 or args.messages < 1 or not 0 <= args.churn <= 1:
         raise ValueError("--clients, --rate and --messages must be above 0, --churn from 0 to 1")
-    sources: dict[str, Sequence[Emission]] = {_LAB: lab_traffic(args.seed, args.messages)}
+    sources: dict[str, Sequence[RecordedEvent]] = {_LAB: lab_traffic(args.seed, args.messages)}
     sources |= {path.name: read_traffic(path, args.messages) for path in args.files}
     audience = Audience(args.clients, args.rate, args.churn)
     sys.stdout.write(write_bytes_report(sources, audience, use_clock=args.clock, told=_tell))

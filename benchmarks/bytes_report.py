@@ -9,8 +9,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.report import say, table
-from benchmarks.traffic import PER_BATCH, Emission, TrafficError, in_batches
+from benchmarks.emissions import PER_BATCH, RecordedEvent, TrafficError, in_batches
+from benchmarks.results_report import say, table
 from benchmarks.window_bytes import (
     PRIMED_BITS,
     STOCK_FIGURES,
@@ -34,7 +34,7 @@ _RATIOS: Mapping[str, tuple[Callable[[WireBytes], float], Mapping[bool, float | 
 
 
 def write_bytes_report(
-    sources: Mapping[str, Sequence[Emission]],
+    sources: Mapping[str, Sequence[RecordedEvent]],
     audience: Audience,
     *,
     use_clock: bool = False,

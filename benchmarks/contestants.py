@@ -87,9 +87,14 @@ CONTESTANTS: Mapping[str, Contestant] = {
             Contestant(f"reznet-{way}", "reznet_ws", _ABOUT_WAYS.get(way, way), _python("asgi", "--way", way))
             for way in WAYS
         ),
-        Contestant("floor", "floor", "one prebuilt frame to raw uvloop sockets", _python("floor", "--loop", "uvloop")),
         Contestant(
-            "floor-asyncio", "floor", "one prebuilt frame to raw asyncio sockets", _python("floor", "--loop", "asyncio")
+            "floor", "floor", "one prebuilt frame to raw uvloop sockets", _python("raw_sockets", "--loop", "uvloop")
+        ),
+        Contestant(
+            "floor-asyncio",
+            "floor",
+            "one prebuilt frame to raw asyncio sockets",
+            _python("raw_sockets", "--loop", "asyncio"),
         ),
     )
 }

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.contestants import NODE_FOLDER, Contestant
-from benchmarks.load import Job
+from benchmarks.driver import Job
+from benchmarks.emissions import RecordedEvent, write_messages
 from benchmarks.processor import LOAD_CORE, SERVER_CORE, allow_files, pinned
 from benchmarks.sequence import LoadError
-from benchmarks.traffic import Emission, write_messages
 
 PHASES = ("joined", "batches", "churn", "full")
 _START_TIMEOUT_S = 30.0
@@ -82,7 +82,7 @@ class Run:
 
 
 def interleave(
-    contestants: Sequence[Contestant], plan: Plan, emissions: Sequence[Emission], told: Callable[[str], None]
+    contestants: Sequence[Contestant], plan: Plan, emissions: Sequence[RecordedEvent], told: Callable[[str], None]
 ) -> Iterator[Run]:
     """Every round begins with another server. `told` hears how far it is. Raises: OSError, TrafficError."""
     allow_files(max(plan.clients) + _OTHER_FILES)
@@ -147,7 +147,7 @@ def run_load(job: Job) -> dict[str, Any]:
     """The load's figures. Raises: LoadError, subprocess.TimeoutExpired."""
     with pinned(LOAD_CORE):
         load = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.load"],
+            [sys.executable, "-m", "benchmarks.driver"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from benchmarks.__main__ import main
-from benchmarks.client import Client, ProtocolError
 from benchmarks.contestants import CONTESTANTS, WAYS, Contestant, way_settings
-from benchmarks.load import WARM_UP_MESSAGES
+from benchmarks.driver import WARM_UP_MESSAGES
+from benchmarks.emissions import RecordedEvent, TrafficError, in_batches, lab_traffic, read_traffic
 from benchmarks.machine import lacks
-from benchmarks.picture import draw
-from benchmarks.report import judge, write_report
+from benchmarks.raw_client import ProtocolError, RawClient
+from benchmarks.results_picture import draw
+from benchmarks.results_report import judge, write_report
 from benchmarks.rounds import Plan, Run, interleave
 from benchmarks.sequence import Expected, LoadError, Play
-from benchmarks.traffic import Emission, TrafficError, in_batches, lab_traffic, read_traffic
 from benchmarks.window_bytes import (
     JOINS,
     STOCK_FIGURES,
@@ -154,7 +154,7 @@ cuts = st.lists(st.integers(0, 300_000), max_size=5)
 def test_a_client_reads_the_same_however_the_bytes_are_cut(
     texts: list[bytes], places: list[int], compressed: bool
 ) -> None:
-    client = Client()
+    client = RawClient()
     greeting = _stream([b"0{}", b'40{"sid":"a"}'], compressed=False)
     stream = (DEFLATE_HANDSHAKE if compressed else PLAIN_HANDSHAKE) + greeting + _stream(texts, compressed=compressed)
     got = [text for piece in _pieces(stream, places) for text in client.receive(piece)]
@@ -165,14 +165,14 @@ def test_a_client_reads_the_same_however_the_bytes_are_cut(
 
 @given(events, cuts, st.booleans())
 def test_a_client_counts_the_same_by_headers_alone(texts: list[bytes], places: list[int], compressed: bool) -> None:
-    client = Client()
+    client = RawClient()
     client.receive(PLAIN_HANDSHAKE)
     stream = _stream([*texts, b"2", *texts], compressed=compressed)
     assert sum(map(client.skim, _pieces(stream, places))) == 2 * len(texts)
 
 
 def test_a_client_answers_what_a_browsers_does() -> None:
-    client = Client()
+    client = RawClient()
     client.receive(PLAIN_HANDSHAKE + _stream([b"0{}", b"2"], compressed=False) + build_frame(Opcode.PING, b"p"))
     key = b"\0" * 4
     assert bytes(client.answer) == b"\x81\x82" + key + b"40" + b"\x81\x81" + key + b"3" + b"\x8a\x81" + key + b"p"
@@ -192,7 +192,7 @@ def test_a_client_answers_what_a_browsers_does() -> None:
 )
 def test_a_client_refuses_what_no_server_says(data: bytes, reason: str) -> None:
     with pytest.raises(ProtocolError, match=reason):
-        Client().receive(data)
+        RawClient().receive(data)
 
 
 # The sequence
@@ -286,8 +286,8 @@ def test_a_capture_gives_what_the_client_received(tmp_path: Path) -> None:
     path = tmp_path / "capture.jsonl"
     rows = [{"event": "a", "data": 1, "dir": "in", "ts_ms": 5}, {"event": "b", "data": 2, "dir": "out"}]
     path.write_text("\n".join(map(json.dumps, [*rows, {"event": "c", "data": None}])) + "\n", encoding="utf-8")
-    assert read_traffic(path) == [Emission("a", 1, 5), Emission("c", None)]
-    assert read_traffic(path, most=1) == [Emission("a", 1, 5)]
+    assert read_traffic(path) == [RecordedEvent("a", 1, 5), RecordedEvent("c", None)]
+    assert read_traffic(path, most=1) == [RecordedEvent("a", 1, 5)]
 
 
 @pytest.mark.parametrize("line", ["{", '{"event": 1, "data": 2}', '{"event": "a"}', "[]", "[" * 100_000])
@@ -301,7 +301,7 @@ def test_a_line_that_is_none_is_named(tmp_path: Path, line: str, capsys: pytest.
 
 
 def test_batches_hold_the_same_messages() -> None:
-    (batch,) = in_batches([Emission("e", number) for number in range(9)])
+    (batch,) = in_batches([RecordedEvent("e", number) for number in range(9)])
     assert batch.data == [{"event": "e", "data": number} for number in range(5)]
 
 

@@ -28,7 +28,7 @@ class ProtocolError(ValueError):
     """A server said what no Socket.IO server says."""
 
 
-class Client:
+class RawClient:
     """From the handshake to the last event. Counts are bytes at the socket, frame headers included."""
 
     __slots__ = (

@@ -33,7 +33,7 @@ class TrafficError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Emission:
+class RecordedEvent:
     """One event with its data, as `emit` takes them; `at_ms` where the source has a clock."""
 
     event: str
@@ -41,20 +41,20 @@ class Emission:
     at_ms: float | None = None
 
 
-def lab_traffic(seed: int = 1, count: int = LAB_MESSAGES) -> list[Emission]:
+def lab_traffic(seed: int = 1, count: int = LAB_MESSAGES) -> list[RecordedEvent]:
     """The lab's agent chat."""
     messages = itertools.islice(generate(seed, _LAB_RATE_PER_S), count)
-    return [Emission(message.event, message.data, message.offset_ms) for message in messages]
+    return [RecordedEvent(message.event, message.data, message.offset_ms) for message in messages]
 
 
-def read_traffic(path: Path, most: int | None = None) -> list[Emission]:
+def read_traffic(path: Path, most: int | None = None) -> list[RecordedEvent]:
     """A capture's messages to the client: lines of `{"event", "data"}`, perhaps with `dir` and `ts_ms`.
 
     Raises: TrafficError, OSError.
     """
     if path.stat().st_size > MAX_FILE_BYTES:
         raise TrafficError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    emissions: list[Emission] = []
+    emissions: list[RecordedEvent] = []
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if most is not None and len(emissions) >= most:
@@ -62,21 +62,21 @@ def read_traffic(path: Path, most: int | None = None) -> list[Emission]:
             if line.strip():
                 row = _read_row(line, f"{path}:{number}")
                 if row.get("dir") in _RECEIVED:
-                    emissions.append(Emission(row["event"], row["data"], row.get("ts_ms")))
+                    emissions.append(RecordedEvent(row["event"], row["data"], row.get("ts_ms")))
     if not emissions:
         raise TrafficError(f"{path} holds no message to a client")
     return emissions
 
 
-def in_batches(emissions: Sequence[Emission], size: int = PER_BATCH) -> list[Emission]:
+def in_batches(emissions: Sequence[RecordedEvent], size: int = PER_BATCH) -> list[RecordedEvent]:
     """The same messages, so many in the data of one event of the application's; what is over is left out."""
     return [
-        Emission(BATCH_EVENT, [{"event": one.event, "data": one.data} for one in several], several[-1].at_ms)
+        RecordedEvent(BATCH_EVENT, [{"event": one.event, "data": one.data} for one in several], several[-1].at_ms)
         for several in (emissions[start : start + size] for start in range(0, len(emissions) - size + 1, size))
     ]
 
 
-def write_messages(path: Path, emissions: Sequence[Emission]) -> None:
+def write_messages(path: Path, emissions: Sequence[RecordedEvent]) -> None:
     """The file that servers and load read: name of a list -> `[[event, data], ...]`.
 
     Raises: TrafficError where there are too few for a batch.

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contestants import BASELINE, CANDIDATE, CONTESTANTS, FLOOR
-from benchmarks.load import AHEAD_DELIVERIES, AHEAD_MESSAGES, INSPECT_EVERY, PER_TURN, WARM_UP_MESSAGES
+from benchmarks.driver import AHEAD_DELIVERIES, AHEAD_MESSAGES, INSPECT_EVERY, PER_TURN, WARM_UP_MESSAGES
+from benchmarks.emissions import LAP_MESSAGES, PER_BATCH
 from benchmarks.rounds import Plan, Run
-from benchmarks.traffic import LAP_MESSAGES, PER_BATCH
-from reznet_ws.lab.load import Spread
+from reznet_ws.replay.spread import Spread
 
 Figure = Callable[[Run], float | None]
 

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.report import Figure, bytes_per_delivery, cpu_us_per_delivery, spread
+from benchmarks.results_report import Figure, bytes_per_delivery, cpu_us_per_delivery, spread
 from benchmarks.rounds import Plan, Run
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from benchmarks.client import Client
+from benchmarks.raw_client import RawClient
 from benchmarks.sequence import LoadError
 
 # Connections on their way in at the same time.
@@ -24,13 +24,13 @@ _DECODE_AT_ONCE = 16
 _JOIN_TIMEOUT_S = 60.0
 
 
-class Link:
+class Receiver:
     """A client with its socket. `next`: the number of the emission that it is due; None while that is not known."""
 
     __slots__ = ("client", "held", "is_skimmed", "joined_ns", "next", "socket")
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self.client = Client()
+        self.client = RawClient()
         self.next: int | None = None
         # Of one that joined while others were being sent: its texts, and when they came.
         self.held: list[tuple[bytes, int]] = []
@@ -42,15 +42,15 @@ class Link:
         self.socket.connect_ex(address)
 
 
-class Crowd:
+class Receivers:
     """The clients of one server. `arrived` is called with a link, a text and CLOCK_MONOTONIC when it was read."""
 
-    def __init__(self, address: tuple[str, int], arrived: Callable[[Link, bytes, int], None]) -> None:
+    def __init__(self, address: tuple[str, int], arrived: Callable[[Receiver, bytes, int], None]) -> None:
         self._address, self._arrived = address, arrived
         self._selector = selectors.DefaultSelector()
-        self._inbox: deque[tuple[Link, int, bytes]] = deque()
-        self._joining: set[Link] = set()
-        self.links: deque[Link] = deque()
+        self._inbox: deque[tuple[Receiver, int, bytes]] = deque()
+        self._joining: set[Receiver] = set()
+        self.links: deque[Receiver] = deque()
         self.decode_at_once = False
         self.deliveries = self.event_bytes = self.received_bytes = self.joined = 0
 
@@ -84,7 +84,7 @@ class Crowd:
         """Receive all that waits; else decode some; else wait. Whether something was received."""
         ready = self._selector.select(0 if self._inbox else timeout_s)
         for key, mask in ready:
-            if not isinstance(key.data, Link):
+            if not isinstance(key.data, Receiver):
                 key.data()
             elif mask & selectors.EVENT_WRITE:
                 self._ask(key.data)
@@ -106,18 +106,18 @@ class Crowd:
         self._selector.close()
 
     def _join(self) -> None:
-        link = Link(self._address)
+        link = Receiver(self._address)
         self._joining.add(link)
         self._selector.register(link.socket, selectors.EVENT_WRITE, link)
 
-    def _ask(self, link: Link) -> None:
+    def _ask(self, link: Receiver) -> None:
         error = link.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, "a client cannot connect")
         link.socket.send(link.client.ask(*self._address))
         self._selector.modify(link.socket, selectors.EVENT_READ, link)
 
-    def _read(self, link: Link) -> None:
+    def _read(self, link: Receiver) -> None:
         try:
             data = link.socket.recv(_READ_BYTES)
         except BlockingIOError:
@@ -135,7 +135,7 @@ class Crowd:
         else:
             self._inbox.append((link, time.monotonic_ns(), data))
 
-    def _decode(self, link: Link, at_ns: int, data: bytes) -> None:
+    def _decode(self, link: Receiver, at_ns: int, data: bytes) -> None:
         client = link.client
         before_bytes = client.event_bytes
         texts = client.receive(data)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client import ProtocolError
-from benchmarks.crowd import Crowd, Link
 from benchmarks.processor import cpu_ns, resident_bytes
+from benchmarks.raw_client import ProtocolError
+from benchmarks.receivers import Receiver, Receivers
 from benchmarks.sequence import Expected, LoadError, Play
 from reznet_ws.replay.ablation import percentile
 
@@ -89,7 +89,7 @@ class Load:
         self._per_batch = len(lists["singles"]) / len(lists["batches"])
         self._expected = Expected(lists)
         self._next_index = dict.fromkeys(lists, 0)
-        self._crowd = Crowd((job.host, job.port), self._arrived)
+        self._crowd = Receivers((job.host, job.port), self._arrived)
         self._control = socket.create_connection((job.host, job.control_port))
         self._control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._control_rest = b""
@@ -202,20 +202,20 @@ class Load:
         """What the slowest connection has yet to get, 1 while that is not known."""
         return 1 if self._played is None else self._played - self._crowd.slowest(self._played)
 
-    def _arrived(self, link: Link, text: bytes, at_ns: int) -> None:
+    def _arrived(self, link: Receiver, text: bytes, at_ns: int) -> None:
         if link.next is None:
             link.held.append((text, at_ns))
         else:
             self._count(link, text, at_ns)
 
-    def _count(self, link: Link, text: bytes, at_ns: int) -> None:
+    def _count(self, link: Receiver, text: bytes, at_ns: int) -> None:
         assert link.next is not None
         self._expected.check(self._play, link.next, text)
         if self._play.rate_per_s:
             self._latencies_ms.append((at_ns - self._play.due_ns(link.next, self._began_ns)) / 1e6)
         link.next += 1
 
-    def _place(self, link: Link) -> None:
+    def _place(self, link: Receiver) -> None:
         """Of one that joined on the way the last message is known, and so the first. Raises: LoadError."""
         link.next = self._play.first_of(len(link.held), self._emitted, link.joined_ns, self._began_ns)
         for text, at_ns in link.held:
@@ -257,7 +257,7 @@ class Load:
 class Meter:
     """Counts from when it is made."""
 
-    def __init__(self, crowd: Crowd, server_pid: int, *, all_bytes: bool = False) -> None:
+    def __init__(self, crowd: Receivers, server_pid: int, *, all_bytes: bool = False) -> None:
         self._crowd, self._server_pid, self._all_bytes = crowd, server_pid, all_bytes
         self._before = self._now()
 
