@@ -10,7 +10,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.emissions import PER_BATCH, RecordedEvent, TrafficError, in_batches
-from benchmarks.results_report import say, table
+from benchmarks.results_report import markdown_table
+from benchmarks.targets import say
 from benchmarks.window_bytes import (
     PRIMED_BITS,
     STOCK_FIGURES,
@@ -93,7 +94,7 @@ def _table(computed: Mapping[str, WireBytes], batched: bool) -> list[str]:
         rows.append([name, *cells])
     means = {title: geometric_mean([ratio(one) for one in computed.values()]) for title, (ratio, _) in _RATIOS.items()}
     rows.append(["geometric mean", "", "", "", "", *(f"{mean:.3f}" for mean in means.values()), "", "", "", ""])
-    lines = [*table(rows), ""]
+    lines = [*markdown_table(rows), ""]
     for title, (_, targets) in _RATIOS.items():
         target = targets[batched]
         if target is not None:
@@ -112,7 +113,7 @@ def _priming_table(computed: Mapping[str, WireBytes]) -> list[str]:
         rows.append([name, *_priming_cells(one.priming), *(f"{ratio:.3f}" for ratio in ratios[name])])
     means = [geometric_mean(column) for column in zip(*ratios.values(), strict=True)]
     rows.append(["geometric mean", "", "", "", "", "", *(f"{mean:.3f}" for mean in means)])
-    return table(rows)
+    return markdown_table(rows)
 
 
 def _priming_cells(priming: Priming) -> list[str]:

@@ -1,6 +1,6 @@
-"""Many clients in one loop, each with its place in the sequence of emissions.
+"""Many clients in one loop, each with what it is due.
 
-In: addresses, and who is told of each event. Out: counts at the sockets.
+In: an address, and who is told of each event. Out: counts at the sockets.
 Never: decodes while something waits at a socket, unless told to: a broadcast's last receiver is not late because the
 first was being inflated.
 """
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 from benchmarks.raw_client import RawClient
-from benchmarks.sequence import LoadError
+from benchmarks.sequence import Due, LoadError
 
 # Connections on their way in at the same time.
 _JOINING_AT_ONCE = 32
@@ -25,17 +25,15 @@ _JOIN_TIMEOUT_S = 60.0
 
 
 class Receiver:
-    """A client with its socket. `next`: the number of the emission that it is due; None while that is not known."""
+    """A client with its socket and its slot. `due`: what it must get of what is being emitted."""
 
-    __slots__ = ("client", "held", "is_skimmed", "joined_ns", "next", "socket")
+    __slots__ = ("client", "due", "has_joined", "is_skimmed", "slot", "socket")
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], slot: int) -> None:
         self.client = RawClient()
-        self.next: int | None = None
-        # Of one that joined while others were being sent: its texts, and when they came.
-        self.held: list[tuple[bytes, int]] = []
-        self.joined_ns = 0
-        self.is_skimmed = False
+        self.slot = slot
+        self.due: Due | None = None
+        self.has_joined = self.is_skimmed = False
         self.socket = socket.socket()
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -43,16 +41,18 @@ class Receiver:
 
 
 class Receivers:
-    """The clients of one server. `arrived` is called with a link, a text and CLOCK_MONOTONIC when it was read."""
+    """The clients of one server. `arrived` is called with a receiver, a text and CLOCK_MONOTONIC when it was read, and
+    says how many events that were; `query` is what clients add to the address.
+    """
 
-    def __init__(self, address: tuple[str, int], arrived: Callable[[Receiver, bytes, int], None]) -> None:
-        self._address, self._arrived = address, arrived
+    def __init__(self, address: tuple[str, int], query: str, arrived: Callable[[Receiver, bytes, int], int]) -> None:
+        self._address, self._query, self._arrived = address, query, arrived
         self._selector = selectors.DefaultSelector()
         self._inbox: deque[tuple[Receiver, int, bytes]] = deque()
         self._joining: set[Receiver] = set()
-        self.links: deque[Receiver] = deque()
+        self.joined: deque[Receiver] = deque()
         self.decode_at_once = False
-        self.deliveries = self.event_bytes = self.received_bytes = self.joined = 0
+        self.deliveries = self.event_bytes = self.received_bytes = self.joins = 0
 
     @property
     def is_busy(self) -> bool:
@@ -63,22 +63,23 @@ class Receivers:
         """Call somebody when another socket can be read."""
         self._selector.register(sock, selectors.EVENT_READ, heard)
 
-    def grow(self, count: int) -> None:
-        """Connect clients until there are so many, some at a time. Raises: LoadError."""
+    def fill(self, slots: range) -> None:
+        """Connect a client for each slot, some at a time. Raises: LoadError."""
+        waiting = deque(slots)
         until_s = time.monotonic() + _JOIN_TIMEOUT_S
-        while len(self.links) < count:
-            while len(self._joining) < min(_JOINING_AT_ONCE, count - len(self.links)):
-                self._join()
+        while waiting or self._joining:
+            while waiting and len(self._joining) < _JOINING_AT_ONCE:
+                self._join(waiting.popleft())
             self.step(0.01)
             if time.monotonic() > until_s:
-                raise LoadError(f"{len(self.links)} of {count} clients had joined after {_JOIN_TIMEOUT_S:.0f} s")
+                raise LoadError(f"{len(self.joined)} of {len(slots)} clients had joined after {_JOIN_TIMEOUT_S:.0f} s")
 
     def replace_oldest(self) -> None:
-        """One leaves without a word, as a closed tab does, and a new one comes."""
-        oldest = self.links.popleft()
+        """One leaves without a word, as a closed tab does, and a new one takes its slot. Raises: LoadError."""
+        oldest = self.joined.popleft()
         self._selector.unregister(oldest.socket)
         oldest.socket.close()
-        self._join()
+        self.fill(range(oldest.slot, oldest.slot + 1))
 
     def step(self, timeout_s: float) -> bool:
         """Receive all that waits; else decode some; else wait. Whether something was received."""
@@ -96,60 +97,59 @@ class Receivers:
         return bool(ready)
 
     def slowest(self, otherwise: int) -> int:
-        """The number of the emission that the last of all is due."""
-        return min((link.next for link in self.links if link.next is not None), default=otherwise)
+        """The number of the first emission that somebody has yet to get."""
+        return min((one.due.next for one in self.joined if one.due is not None), default=otherwise)
 
     def close(self) -> None:
         """Hang up."""
-        for link in (*self.links, *self._joining):
-            link.socket.close()
+        for receiver in (*self.joined, *self._joining):
+            receiver.socket.close()
         self._selector.close()
 
-    def _join(self) -> None:
-        link = Receiver(self._address)
-        self._joining.add(link)
-        self._selector.register(link.socket, selectors.EVENT_WRITE, link)
+    def _join(self, slot: int) -> None:
+        receiver = Receiver(self._address, slot)
+        self._joining.add(receiver)
+        self._selector.register(receiver.socket, selectors.EVENT_WRITE, receiver)
 
-    def _ask(self, link: Receiver) -> None:
-        error = link.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    def _ask(self, receiver: Receiver) -> None:
+        error = receiver.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, "a client cannot connect")
-        link.socket.send(link.client.ask(*self._address))
-        self._selector.modify(link.socket, selectors.EVENT_READ, link)
+        receiver.socket.send(receiver.client.ask(*self._address, f"&slot={receiver.slot}{self._query}"))
+        self._selector.modify(receiver.socket, selectors.EVENT_READ, receiver)
 
-    def _read(self, link: Receiver) -> None:
+    def _read(self, receiver: Receiver) -> None:
         try:
-            data = link.socket.recv(_READ_BYTES)
+            data = receiver.socket.recv(_READ_BYTES)
         except BlockingIOError:
             return
         if not data:
             raise LoadError("the server closed a connection")
         self.received_bytes += len(data)
-        if link.is_skimmed:
-            events = link.client.skim(data)
+        if receiver.is_skimmed:
+            events = receiver.client.skim(data)
             self.deliveries += events
-            if link.next is not None:
-                link.next += events
+            if receiver.due is not None and events:
+                receiver.due.advance(events)
         elif self.decode_at_once:
-            self._decode(link, time.monotonic_ns(), data)
+            self._decode(receiver, time.monotonic_ns(), data)
         else:
-            self._inbox.append((link, time.monotonic_ns(), data))
+            self._inbox.append((receiver, time.monotonic_ns(), data))
 
-    def _decode(self, link: Receiver, at_ns: int, data: bytes) -> None:
-        client = link.client
+    def _decode(self, receiver: Receiver, at_ns: int, data: bytes) -> None:
+        client = receiver.client
         before_bytes = client.event_bytes
         texts = client.receive(data)
         self.event_bytes += client.event_bytes - before_bytes
-        self.deliveries += len(texts)
-        if client.answer and link.socket.fileno() >= 0:
-            link.socket.send(client.answer)
+        if client.answer and receiver.socket.fileno() >= 0:
+            receiver.socket.send(client.answer)
             client.answer.clear()
         if client.is_closed:
             raise LoadError("the server said goodbye to a client")
-        if link.joined_ns == 0 and client.is_joined:
-            link.joined_ns = at_ns
-            self._joining.remove(link)
-            self.links.append(link)
-            self.joined += 1
+        if client.is_joined and not receiver.has_joined:
+            receiver.has_joined = True
+            self._joining.remove(receiver)
+            self.joined.append(receiver)
+            self.joins += 1
         for text in texts:
-            self._arrived(link, text, at_ns)
+            self.deliveries += self._arrived(receiver, text, at_ns)

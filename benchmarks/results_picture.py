@@ -1,7 +1,7 @@
-"""The picture: bytes against CPU, one mark for each server, and how CPU grows with the clients.
+"""The picture: bytes, CPU and memory by topology, every server against stock.
 
-In: runs. Out: a figure, and its PNG where a Chromium draws it.
-Never: shows a figure that no run has.
+In: trials. Out: a figure, and its PNG where a Chromium draws it.
+Never: shows a figure that no trial has.
 """
 
 from __future__ import annotations
@@ -13,55 +13,67 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from benchmarks.contestants import CONTESTANTS
-from benchmarks.results_report import Figure, bytes_per_delivery, cpu_us_per_delivery, spread
-from benchmarks.rounds import Plan, Run
+from benchmarks.contestants import BASELINE, CANDIDATE
+from benchmarks.figures import CellKey, Figure, cells_of, cpu_us, memory_kb, ratio, wire_bytes
+from benchmarks.rounds import Trial
+from benchmarks.topologies import TOPOLOGIES
 
+_PANELS: Sequence[tuple[str, Figure]] = (
+    ("wire bytes", wire_bytes("steady")),
+    ("CPU per delivery", cpu_us("steady")),
+    ("memory per connection", memory_kb),
+)
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-_COLOURS = {"python-socketio": "#D55E00", "node": "#009E73", "reznet_ws": "#0072B2", "floor": "#8A929A"}
-_TICKS = [step * decade for decade in (1, 10, 100, 1000, 10_000) for step in (1, 2, 5)]
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star", "cross", "x", "hexagon")
-_WIDTH_PX, _HEIGHT_PX, _SCALE = 1200, 560, 1.5
+_LOOKS = {
+    BASELINE: ("python-socketio on uvicorn", "#D55E00", "line-ns-open"),
+    "uvicorn 15": ("the same, 15 bits each", "#E69F00", "diamond"),
+    "node": ("Node's ws", "#009E73", "square"),
+    CANDIDATE: ("with reznet_ws", "#0072B2", "circle"),
+}
+_WIDTH_PX, _ROW_PX, _AROUND_PX, _SCALE = 1200, 34, 150, 1.5
 
 
-def draw(runs: Sequence[Run], plan: Plan) -> Any:
-    """The figure: on the left at the middle number of clients, all joined first."""
-    middle = plan.batch_clients
+def draw(trials: Sequence[Trial]) -> Any:
+    """The figure: a row for each topology and traffic, a mark for each server, stock at 1."""
+    cells = [cell for cell in cells_of(trials) if TOPOLOGIES[cell[0]].clients == cell[2]] or cells_of(trials)
+    names = [_title(cell) for cell in cells]
     figure = make_subplots(
-        cols=2,
-        column_widths=[0.55, 0.45],
-        subplot_titles=(f"{middle} clients, all joined first", "as the clients grow"),
+        cols=len(_PANELS), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[title for title, _ in _PANELS]
     )
-    seen: dict[str, int] = {}
-    for name in dict.fromkeys(run.name for run in runs):
-        family = CONTESTANTS[name].family
-        symbol = _SYMBOLS[seen.setdefault(family, 0) % len(_SYMBOLS)]
-        seen[family] += 1
-        style = {"name": name, "legendgroup": name, "marker": {"color": _COLOURS[family], "symbol": symbol, "size": 11}}
-        wire = _points(runs, bytes_per_delivery("joined"), name, (middle,))
-        cpu = _points(runs, cpu_us_per_delivery("joined"), name, (middle,))
-        if wire["values"] and cpu["values"]:
+    for column, (_, value) in enumerate(_PANELS, start=1):
+        figure.add_vline(x=1, line={"color": _LOOKS[BASELINE][1], "width": 2}, row=1, col=column)
+        for server, (label, colour, symbol) in _LOOKS.items():
+            measured = {name: ratio(trials, value, cell, server) for name, cell in zip(names, cells, strict=True)}
+            found = {name: one for name, one in measured.items() if one is not None}
+            if not found:
+                continue
             figure.add_scatter(
-                x=wire["values"], y=cpu["values"], error_y=cpu["error"], mode="markers", **style, row=1, col=1
-            )
-        grown = _points(runs, cpu_us_per_delivery("joined"), name, plan.clients)
-        if grown["values"]:
-            figure.add_scatter(
-                x=grown["clients"],
-                y=grown["values"],
-                error_y=grown["error"],
-                mode="lines+markers",
-                **style,
-                line={"color": _COLOURS[family], "width": 1},
-                showlegend=False,
+                x=[one.median for one in found.values()],
+                y=list(found),
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [one.high - one.median for one in found.values()],
+                    "arrayminus": [one.median - one.low for one in found.values()],
+                    "thickness": 1,
+                },
+                mode="markers",
+                name=label,
+                legendgroup=label,
+                showlegend=column == 1,
+                marker={"color": colour, "symbol": symbol, "size": 13 if server == CANDIDATE else 10},
                 row=1,
-                col=2,
+                col=column,
             )
-    figure.update_xaxes(type="log", tickvals=_TICKS, title="wire bytes per delivery", row=1, col=1)
-    figure.update_xaxes(type="log", tickvals=plan.clients, title="clients", row=1, col=2)
-    figure.update_yaxes(type="log", tickvals=_TICKS)
-    figure.update_yaxes(title="CPU per delivery, µs (median, least to most)", row=1, col=1)
-    figure.update_layout(template="plotly_white", width=_WIDTH_PX, height=_HEIGHT_PX, margin={"t": 50})
+    figure.update_xaxes(rangemode="tozero", title="stock = 1")
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
+    figure.update_layout(
+        template="plotly_white",
+        width=_WIDTH_PX,
+        height=_ROW_PX * len(names) + _AROUND_PX,
+        margin={"t": 60, "l": 20},
+        legend={"orientation": "h", "y": -0.16},
+    )
     return figure
 
 
@@ -74,16 +86,6 @@ def save_picture(figure: go.Figure, path: Path) -> str | None:
     return None
 
 
-def _points(runs: Sequence[Run], figure: Figure, name: str, sizes: Sequence[int]) -> dict[str, Any]:
-    found = {clients: value for clients in sizes if (value := spread(runs, figure, name, clients)) is not None}
-    return {
-        "clients": list(found),
-        "values": [value.median for value in found.values()],
-        "error": {
-            "type": "data",
-            "symmetric": False,
-            "array": [value.high - value.median for value in found.values()],
-            "arrayminus": [value.median - value.low for value in found.values()],
-            "thickness": 1,
-        },
-    }
+def _title(cell: CellKey) -> str:
+    topology, traffic, _ = cell
+    return topology if traffic == "chat" else f"{topology}, {traffic}"

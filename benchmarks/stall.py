@@ -21,7 +21,7 @@ import uvicorn
 
 from benchmarks.processor import resident_bytes
 from benchmarks.raw_client import RawClient
-from benchmarks.results_report import table
+from benchmarks.results_report import markdown_table
 from reznet_ws import Settings, attach
 from reznet_ws.adapters.serving import listen, uvicorn_config
 
@@ -76,7 +76,7 @@ async def _watch(pipe: Connection, pid: int, minutes: float, clients: int, told:
             "",
             f"{clients} clients read everything, one nothing after it has joined.",
             "",
-            *table(rows),
+            *markdown_table(rows),
             "",
             f"The others received {min(received)} to {max(received)} bytes each.",
             "",
