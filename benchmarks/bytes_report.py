@@ -9,8 +9,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.report import say, table
-from benchmarks.traffic import PER_BATCH, Emission, TrafficError, in_batches
+from benchmarks.emissions import PER_BATCH, RecordedEvent, TrafficError, in_batches
+from benchmarks.results_report import markdown_table
+from benchmarks.targets import say
 from benchmarks.window_bytes import (
     PRIMED_BITS,
     STOCK_FIGURES,
@@ -34,7 +35,7 @@ _RATIOS: Mapping[str, tuple[Callable[[WireBytes], float], Mapping[bool, float | 
 
 
 def write_bytes_report(
-    sources: Mapping[str, Sequence[Emission]],
+    sources: Mapping[str, Sequence[RecordedEvent]],
     audience: Audience,
     *,
     use_clock: bool = False,
@@ -93,7 +94,7 @@ def _table(computed: Mapping[str, WireBytes], batched: bool) -> list[str]:
         rows.append([name, *cells])
     means = {title: geometric_mean([ratio(one) for one in computed.values()]) for title, (ratio, _) in _RATIOS.items()}
     rows.append(["geometric mean", "", "", "", "", *(f"{mean:.3f}" for mean in means.values()), "", "", "", ""])
-    lines = [*table(rows), ""]
+    lines = [*markdown_table(rows), ""]
     for title, (_, targets) in _RATIOS.items():
         target = targets[batched]
         if target is not None:
@@ -112,7 +113,7 @@ def _priming_table(computed: Mapping[str, WireBytes]) -> list[str]:
         rows.append([name, *_priming_cells(one.priming), *(f"{ratio:.3f}" for ratio in ratios[name])])
     means = [geometric_mean(column) for column in zip(*ratios.values(), strict=True)]
     rows.append(["geometric mean", "", "", "", "", "", *(f"{mean:.3f}" for mean in means)])
-    return table(rows)
+    return markdown_table(rows)
 
 
 def _priming_cells(priming: Priming) -> list[str]:

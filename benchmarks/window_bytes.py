@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.traffic import Emission
+from benchmarks.emissions import RecordedEvent
 from reznet_ws.deflate.window import Figures
 from reznet_ws.lab.explain.windows import Join, Members, framed_bytes, join_at, own_bytes, primer
 from reznet_ws.settings import Settings
@@ -88,7 +88,7 @@ class WireBytes:
     priming: Priming
 
 
-def compute(emissions: Sequence[Emission], audience: Audience, *, use_clock: bool = False) -> WireBytes:
+def compute(emissions: Sequence[RecordedEvent], audience: Audience, *, use_clock: bool = False) -> WireBytes:
     """Bytes in all ways. `use_clock`: messages are due when the source says, else at the audience's rate."""
     stock_texts = [event_text(one, utf8=_STOCK.utf8) for one in emissions]
     our_texts = [event_text(one, utf8=_RECOMMENDED.utf8) for one in emissions]
@@ -120,7 +120,7 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(math.fsum(map(math.log, values)) / len(values))
 
 
-def _due_ms(emissions: Sequence[Emission], rate_per_s: float, use_clock: bool) -> Iterator[float]:
+def _due_ms(emissions: Sequence[RecordedEvent], rate_per_s: float, use_clock: bool) -> Iterator[float]:
     """Times that never go back; where the source has none, the time before."""
     at_ms = 0.0
     for number, one in enumerate(emissions):
@@ -128,7 +128,7 @@ def _due_ms(emissions: Sequence[Emission], rate_per_s: float, use_clock: bool) -
         yield at_ms
 
 
-def event_text(one: Emission, *, utf8: bool) -> bytes:
+def event_text(one: RecordedEvent, *, utf8: bool) -> bytes:
     """The WebSocket message of an event. Source: python-socketio's and this package's encoders, which agree here."""
     return b"42" + json.dumps([one.event, one.data], separators=(",", ":"), ensure_ascii=not utf8).encode()
 

@@ -7,12 +7,12 @@ Never: compares runs that were not interleaved, or calls a difference real that 
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement
+from reznet_ws.replay.spread import Spread
 from reznet_ws.settings import Settings
 
 BASELINE = "stock"
@@ -42,23 +42,6 @@ class Run:
     def bytes_per_delivery(self) -> float:
         """At the server's sockets, frame headers included."""
         return self.measured.wire_bytes / self.measured.deliveries
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A median of several runs, between the least and the most."""
-
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of one or more values."""
-        return cls(min(values), statistics.median(values), max(values))
-
-    def __format__(self, spec: str) -> str:
-        return f"{self.median:{spec}} ({self.low:{spec}}–{self.high:{spec}})"
 
 
 def interleave(

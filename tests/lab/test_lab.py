@@ -14,9 +14,10 @@ import pytest
 from reznet_ws.lab.clients.crowd import Counts, Order
 from reznet_ws.lab.clients.fleet import USERS_PER_PROCESS, Fleet
 from reznet_ws.lab.lab import Lab, stop_all
-from reznet_ws.lab.load import Load, Run, Spread, climb, compare, interleave, verdict, worst
+from reznet_ws.lab.load import Load, Run, climb, compare, interleave, verdict, worst
 from reznet_ws.lab.measurement import Latencies
 from reznet_ws.lab.report import is_met, load_report
+from reznet_ws.replay.spread import Spread
 from reznet_ws.settings import Settings
 
 PARENT = """
