@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.bytes_report import write_bytes_report
 from benchmarks.contestants import BATCHING, CONTESTANTS, MAIN, PAIR, WIDE, Contestant
-from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, lab_traffic, read_traffic
+from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, read_traffic
 from benchmarks.latency_report import write_latency_report
 from benchmarks.machine import describe_machine, lacks
 from benchmarks.plan import PHASES, Cell, Plan, everyday_cells, release_cells
@@ -28,7 +28,6 @@ from benchmarks.rounds import Trial, interleave
 from benchmarks.script import Script, write_script
 from benchmarks.stall import stall
 from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
-from benchmarks.window_bytes import Audience
 from reznet_ws import Settings
 
 RESULTS = Path(__file__).parent / "results"
@@ -38,7 +37,6 @@ COMPUTED_MESSAGES = 2000
 _MOST_CONVERSATIONS = 64
 # About three minutes: every topology, stock and ours, one round.
 _QUICK: Mapping[str, Any] = {"rounds": 1, "seconds": 2.0, "churn_seconds": 2.0}
-_LAB = "the lab's traffic"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,19 +105,21 @@ def _add_readme(commands: Any) -> None:
 
 def _add_bytes(commands: Any) -> None:
     computed = commands.add_parser(
-        "bytes", help="wire bytes, computed without sockets", description="Wire bytes, computed without sockets."
+        "bytes",
+        help="wire bytes by topology, computed without sockets",
+        description="Wire bytes by topology, computed without sockets.",
     )
-    computed.add_argument("files", nargs="*", type=Path, help="lines of JSON; the lab's traffic comes first")
-    computed.add_argument("--clients", type=int, default=100, help="(default: %(default)s)")
-    computed.add_argument("--rate", type=float, default=20, help="messages a second (default: %(default)s)")
-    computed.add_argument("--clock", action="store_true", help="messages are due when the capture's ts_ms says")
+    computed.add_argument("files", nargs="*", type=Path, help="lines of JSON; the lab's chat comes first")
+    computed.add_argument(
+        "--topology", action="append", choices=TOPOLOGIES, metavar="NAME", help="again and again (default: all)"
+    )
+    computed.add_argument("--messages", type=int, default=300, help="to each client (default: %(default)s)")
+    computed.add_argument("--rate", type=float, default=20, help="to each client a second (default: %(default)s)")
     computed.add_argument(
         "--churn", type=float, default=0.01, help="share replaced every second (default: %(default)s)"
     )
-    computed.add_argument(
-        "--messages", type=int, default=COMPUTED_MESSAGES, help="of each file, at most (default: %(default)s)"
-    )
-    computed.add_argument("--seed", type=int, default=1, help="of the lab's traffic (default: %(default)s)")
+    computed.add_argument("--kept", type=int, help="KB of compressors to keep, at most (default: as the settings)")
+    computed.add_argument("--seed", type=int, default=1, help="of the lab's chat (default: %(default)s)")
     computed.set_defaults(run=_bytes)
 
 
@@ -202,12 +202,29 @@ def _write(
 
 
 def _bytes(args: argparse.Namespace) -> None:
-    if args.clients < 1 or args.rate <= 0 or args.messages < 1 or not 0 <= args.churn <= 1:
-        raise ValueError("--clients, --rate and --messages must be above 0, --churn from 0 to 1")
-    sources: dict[str, Sequence[RecordedEvent]] = {_LAB: lab_traffic(args.seed, args.messages)}
-    sources |= {path.name: read_traffic(path, args.messages) for path in args.files}
-    audience = Audience(args.clients, args.rate, args.churn)
-    sys.stdout.write(write_bytes_report(sources, audience, use_clock=args.clock, told=_tell))
+    if args.messages < 1 or args.rate <= 0 or not 0 <= args.churn <= 1:
+        raise ValueError("--messages and --rate must be above 0, --churn from 0 to 1")
+    chat = TRAFFICS["chat"]
+    traffics: dict[str, Callable[[int], Sequence[Sequence[RecordedEvent]]]] = {
+        "chat": lambda streams: chat(min(streams, _MOST_CONVERSATIONS), args.seed)
+    }
+    for path in args.files:
+        recorded = read_traffic(path, COMPUTED_MESSAGES)
+        traffics[path.stem] = lambda streams, recorded=recorded: [recorded]  # type: ignore[misc]
+    settings = Settings.recommended()
+    if args.kept is not None:
+        settings = settings.replace(deflate_kept_bytes=args.kept * 1000)
+    report = write_bytes_report(
+        traffics,
+        [TOPOLOGIES[name] for name in dict.fromkeys(args.topology or TOPOLOGIES)],
+        messages=args.messages,
+        per_client_s=args.rate,
+        churn_share=args.churn,
+        seed=args.seed,
+        settings=settings,
+        told=_tell,
+    )
+    sys.stdout.write(report)
 
 
 def _stall(args: argparse.Namespace) -> None:

@@ -3,67 +3,65 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.emissions import RecordedEvent, TrafficError, in_batches, lab_traffic, read_traffic
-from benchmarks.window_bytes import JOINS, Audience, compute
-from reznet_ws.lab.explain.windows import roll_call
+from benchmarks.emissions import RecordedEvent, TrafficError, chat_conversations, in_batches, read_traffic
+from benchmarks.script import Script, write_script
+from benchmarks.topologies import TOPOLOGIES
+from benchmarks.window_bytes import OwnWindows, compute, event_text, worst_ratio
+from reznet_ws.ledger import header_bytes
+from reznet_ws.settings import Settings
 
 # What is computed
 
 
-def test_without_newcomers_churn_costs_nothing() -> None:
-    result = compute(lab_traffic(count=60), Audience(clients=8, share=0))
-    assert (result.stock_churn, result.own_churn, result.shared_churn) == (result.stock, result.own, result.shared)
-    assert (result.epochs.in_step, result.epochs.begun_bytes, result.epochs.outside_bytes) == (1, 0, 0)
+def chat_script(topology: str, clients: int, messages: int = 60) -> Script:
+    conversations = chat_conversations(TOPOLOGIES[topology].streams(clients))
+    return write_script(TOPOLOGIES[topology], clients, conversations, messages * clients, seed=1)
 
 
-def test_newcomers_cost_bytes_and_all_of_them_are_told_apart() -> None:
-    result = compute(lab_traffic(count=200), Audience(clients=20, share=0.05))
-    late = result.epochs
-    assert result.stock_churn > result.stock
-    assert 0.5 < late.in_step < 1
-    lost = late.begun_bytes + late.outside_bytes
-    ideal = compute(lab_traffic(count=200), Audience(clients=20, share=0)).shared
-    assert result.shared_churn == pytest.approx(ideal + lost)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_the_promise_is_kept_in_every_topology(topology: str) -> None:
+    script = chat_script(topology, 20)
+    result = compute(script, 0.05, 20, Settings())
+    assert result.deliveries >= 1200
+    assert 0 < result.worst <= 1.01
+    assert result.ours < result.stock
+    assert result.compressions <= result.receivers
 
 
-def test_primers_stand_beside_what_newcomers_cost_without() -> None:
-    clients, messages = 20, 200
-    result = compute(lab_traffic(count=messages), Audience(clients=clients, share=0.05))
-    priming, came = result.priming, 9  # one a second, and not before the first message
-    assert priming.lost_bytes is not None
-    assert priming.primer_bytes is not None
-    lost = (result.shared_churn - result.shared) * clients * messages
-    assert priming.lost_bytes * came == pytest.approx(lost)
-    assert (priming.churn[15] - result.shared) * clients * messages == pytest.approx(priming.primer_bytes * came)
-    assert list(priming.churn.values()) == sorted(priming.churn.values())
-    assert len(priming.joins) == JOINS
-    assert all(join.most_lost_bytes < join.primer_bytes for join in priming.joins)
+def test_one_room_takes_one_compression_and_newcomers_a_few_more() -> None:
+    script = chat_script("one room", 50)
+    still, churned = compute(script, 0, 20, Settings()), compute(script, 0.05, 20, Settings())
+    assert still.compressions == 1
+    assert 1 < churned.compressions < 5
+    assert still.ours < churned.ours < churned.stock
 
 
-def test_where_nobody_comes_there_is_nobody_to_prime() -> None:
-    result = compute(lab_traffic(count=60), Audience(clients=8, share=0))
-    assert (result.priming.lost_bytes, result.priming.primer_bytes) == (None, None)
-    assert result.priming.churn[15] == result.shared
+@pytest.mark.parametrize("topology", ["one room", "topics", "but the sender"])
+def test_windows_computed_once_for_all_take_what_each_would(topology: str) -> None:
+    script = chat_script(topology, 12, messages=20)
+    each = [zlib.compressobj(wbits=-12, memLevel=5) for _ in range(12)]
+    windows = OwnWindows(12, 5)
+    for sending, slots in zip(script.sendings, script.receivers(), strict=True):
+        text = event_text(script.messages[sending.message], utf8=False)
+        sizes = {slot: len(each[slot].compress(text) + each[slot].flush(zlib.Z_SYNC_FLUSH)) - 4 for slot in slots}
+        assert dict(windows.send(text, slots)) == {slot: size + header_bytes(size) for slot, size in sizes.items()}
 
 
-def test_the_report_says_where_a_primer_is_less(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "ids.jsonl"
-    path.write_bytes(b"".join(b'{"event":"user_status","data":%s}\n' % text[17:-1] for text in roll_call(350, 1400)))
-    assert main(["bytes", str(path), "--messages", "1400", "--clients", "4", "--churn", "0"]) == 0
-    said = [line for line in capsys.readouterr().out.splitlines() if " of 20 " in line]
-    lab, ids = said[:2]
-    assert "at 0 of 20" in lab
-    assert "at 20 of 20" in ids
+def test_stock_settings_take_what_stock_takes() -> None:
+    result = compute(chat_script("rooms of 5", 20), 0.05, 20, Settings.stock())
+    assert (result.ours, result.worst) == (result.stock, 1)
+    assert result.compressions == result.receivers
 
 
-def test_clients_are_replaced_at_their_rate_and_never_more_than_there_are() -> None:
-    audience = Audience(clients=100, share=0.01)
-    assert audience.newcomers([0, 500, 1000, 3500, 1_000_000_000]) == [0, 0, 1, 2, 100]
+def test_the_worst_is_that_of_any_twenty_in_a_row() -> None:
+    assert worst_ratio([1] * 19, [1] * 19) == 0
+    assert worst_ratio([1] * 20 + [3] + [1] * 30, [1] * 51) == 22 / 20
 
 
 # Traffic
@@ -99,14 +97,14 @@ def test_the_bytes_of_a_capture_are_reported_as_ratios(tmp_path: Path, capsys: p
     path = tmp_path / "capture.jsonl"
     rows = [{"event": "tick", "data": {"number": number, "text": "again"}} for number in range(40)]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    assert main(["bytes", str(path), "--messages", "40", "--clients", "10"]) == 0
+    assert main(["bytes", str(path), "--messages", "20", "--topology", "private", "--topology", "one room"]) == 0
     said = capsys.readouterr().out
-    assert said.count("capture.jsonl") == 4
-    assert said.count("geometric mean") == 4
-    assert "target ≤ 0.75" in said
+    assert said.count("| capture") == 2
+    assert said.count("- one room, chat: ") == 2
+    assert "- geometric mean: " in said
 
 
-def test_too_few_messages_for_a_batch_are_refused_and_five_will_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bytes", "--messages", "4"]) == 2
-    assert "4 messages make no batch of 5" in capsys.readouterr().err
-    assert main(["bytes", "--messages", "5"]) == 0
+@pytest.mark.parametrize("arguments", [["--messages", "0"], ["--rate", "0"], ["--churn", "2"], ["--kept", "-1"]])
+def test_figures_out_of_bounds_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bytes", *arguments]) == 2
+    assert "benchmarks: " in capsys.readouterr().err
