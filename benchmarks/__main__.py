@@ -113,6 +113,7 @@ def _add_bytes(commands: Any) -> None:
     computed.add_argument(
         "--topology", action="append", choices=TOPOLOGIES, metavar="NAME", help="again and again (default: all)"
     )
+    computed.add_argument("--clients", type=int, help="in each topology (default: as the topology says)")
     computed.add_argument("--messages", type=int, default=300, help="to each client (default: %(default)s)")
     computed.add_argument("--rate", type=float, default=20, help="to each client a second (default: %(default)s)")
     computed.add_argument(
@@ -202,8 +203,8 @@ def _write(
 
 
 def _bytes(args: argparse.Namespace) -> None:
-    if args.messages < 1 or args.rate <= 0 or not 0 <= args.churn <= 1:
-        raise ValueError("--messages and --rate must be above 0, --churn from 0 to 1")
+    if args.messages < 1 or args.rate <= 0 or not 0 <= args.churn <= 1 or (args.clients or 1) < 1:
+        raise ValueError("--clients, --messages and --rate must be above 0, --churn from 0 to 1")
     chat = TRAFFICS["chat"]
     traffics: dict[str, Callable[[int], Sequence[Sequence[RecordedEvent]]]] = {
         "chat": lambda streams: chat(min(streams, _MOST_CONVERSATIONS), args.seed)
@@ -214,9 +215,12 @@ def _bytes(args: argparse.Namespace) -> None:
     settings = Settings.recommended()
     if args.kept is not None:
         settings = settings.replace(deflate_kept_bytes=args.kept * 1000)
+    topologies = [TOPOLOGIES[name] for name in dict.fromkeys(args.topology or TOPOLOGIES)]
+    if args.clients is not None:
+        topologies = [dataclasses.replace(one, clients=args.clients) for one in topologies]
     report = write_bytes_report(
         traffics,
-        [TOPOLOGIES[name] for name in dict.fromkeys(args.topology or TOPOLOGIES)],
+        topologies,
         messages=args.messages,
         per_client_s=args.rate,
         churn_share=args.churn,

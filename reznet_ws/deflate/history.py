@@ -19,19 +19,22 @@ _MOST_MESSAGES = 1024
 # What compression leaves of a message, before one is known; and how much of what it left before counts after the next.
 _LEFT_AT_FIRST = 0.25
 _STILL_COUNTS = 0.9
+_RISES = 0.02
 # One picture says little about the next message.
-_MOST_WEIGHT_BYTES = 1024
+_MOST_WEIGHT_BYTES, _MOST_LEFT = 1024, 0.5
 
 
 class History:
     """What all its `members` hold, oldest first; `bits` is the window that each of them promised."""
 
-    __slots__ = ("_before", "_left", "bits", "compressor", "members", "messages", "text_bytes", "used")
+    __slots__ = ("_before", "_left", "bits", "compressor", "least_left", "members", "messages", "text_bytes", "used")
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
         # Of the latest messages, as they are and compressed.
         self._before, self._left = 100.0, 100 * _LEFT_AT_FIRST
+        # The same share, where compression left least: falls at once and rises slowly.
+        self.least_left = _LEFT_AT_FIRST
         self.messages: list[bytes] = []
         self.text_bytes = 0
         self.members = 0
@@ -42,7 +45,7 @@ class History:
     def fork(self) -> History:
         """The same messages, for some of the members."""
         other = History(self.bits)
-        other._before, other._left = self._before, self._left
+        other._before, other._left, other.least_left = self._before, self._left, self.least_left
         other.messages, other.text_bytes, other.used = self.messages.copy(), self.text_bytes, self.used
         return other
 
@@ -53,11 +56,13 @@ class History:
         """
         self.used = now
         size = len(message)
-        weight = min(1.0, _MOST_WEIGHT_BYTES / size) if size else 0.0
-        self._before = self._before * _STILL_COUNTS + size * weight
-        self._left = self._left * _STILL_COUNTS + payload_bytes * weight
         if not size:
             return  # an inflater's window stays as it is
+        weight = min(size, _MOST_WEIGHT_BYTES)
+        self._before = self._before * _STILL_COUNTS + weight
+        left = min(payload_bytes / size, _MOST_LEFT)
+        self._left = self._left * _STILL_COUNTS + weight * left
+        self.least_left = min(left, self.least_left + (left - self.least_left) * _RISES)
         messages = self.messages
         messages.append(message)
         text_bytes = self.text_bytes + size

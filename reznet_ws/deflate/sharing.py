@@ -27,11 +27,11 @@ _MOST_BITS, _ALONE_BITS = 15, 14
 # Where compression leaves more than this, messages are mostly random (hex leaves 0.59, base64 0.76), and what looks
 # alike in more text is chance: to refer to it takes 2 % more bytes.
 _RANDOM_LEFT = 0.45
-# zlib's level 8 looks for matches more patiently. Where compression leaves less than this they are long, and it takes
-# the time of level 6 for 0.94 (simulated agents) to 0.6 (rows of figures) of the bytes. Else it saves 1 % and, where
-# the same three bytes are everywhere, takes up to 9 times as long: less than stock, which compresses once for each,
-# only for so many.
-_PATIENT_LEVEL, _PATIENT_LEFT, _PATIENT_RECEIVERS = 8, 0.15, 10
+# zlib's level 8 looks for matches more patiently. Where compression leaves less than this of some messages, there are
+# long ones, and it takes the time of level 6 for 0.99 (chat), 0.94 (simulated agents) or 0.6 (rows of figures) of the
+# bytes. Else, where the same three bytes are everywhere, it takes up to 9 times as long: less than stock, which
+# compresses once for each, only for so many.
+_PATIENT_LEVEL, _PATIENT_LEFT, _PATIENT_RECEIVERS = 8, 0.2, 10
 # Of one compression by zlib, made from the text anew (AMD EPYC, zlib 1.3): so many us, and so many for each KB of it.
 _ANEW_US = 6.0
 _TEXT_KB_US = 1.2
@@ -82,7 +82,7 @@ def window_bits(history: History, count: int, most_bits: int) -> int:
 
 def level(history: History, count: int) -> int:
     """zlib's level for so many at a history."""
-    is_worth_it = count >= _PATIENT_RECEIVERS or history.left < _PATIENT_LEFT
+    is_worth_it = count >= _PATIENT_RECEIVERS or history.least_left < _PATIENT_LEFT
     return _PATIENT_LEVEL if is_worth_it else STOCK_LEVEL
 
 

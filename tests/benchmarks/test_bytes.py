@@ -97,14 +97,32 @@ def test_the_bytes_of_a_capture_are_reported_as_ratios(tmp_path: Path, capsys: p
     path = tmp_path / "capture.jsonl"
     rows = [{"event": "tick", "data": {"number": number, "text": "again"}} for number in range(40)]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    assert main(["bytes", str(path), "--messages", "20", "--topology", "private", "--topology", "one room"]) == 0
+    assert (
+        main(
+            [
+                "bytes",
+                str(path),
+                "--messages",
+                "20",
+                "--clients",
+                "5",
+                "--topology",
+                "private",
+                "--topology",
+                "one room",
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert said.count("| capture") == 2
     assert said.count("- one room, chat: ") == 2
     assert "- geometric mean: " in said
 
 
-@pytest.mark.parametrize("arguments", [["--messages", "0"], ["--rate", "0"], ["--churn", "2"], ["--kept", "-1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--messages", "0"], ["--clients", "0"], ["--rate", "0"], ["--churn", "2"], ["--kept", "-1"]]
+)
 def test_figures_out_of_bounds_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bytes", *arguments]) == 2
     assert "benchmarks: " in capsys.readouterr().err
