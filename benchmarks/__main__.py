@@ -1,4 +1,5 @@
-"""The command line: `python -m benchmarks` compares servers, `… bytes` computes bytes, `… stall` stalls a reader.
+"""The command line: `python -m benchmarks` compares servers by topology, `… latency` what batching does to delays,
+`… bytes` computes bytes, `… stall` stalls a reader, `… readme` writes README's tables.
 
 In: arguments. Out: tables on stdout, how far it is on stderr, and files in a folder.
 Never: ends with another status because a target is missed.
@@ -10,28 +11,32 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bytes_report import write_bytes_report
-from benchmarks.contestants import CONTESTANTS, Contestant
+from benchmarks.contestants import BATCHING, CONTESTANTS, MAIN, PAIR, WIDE, Contestant
+from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, read_traffic
+from benchmarks.latency_report import write_latency_report
 from benchmarks.machine import describe_machine, lacks
-from benchmarks.picture import draw, save_picture
-from benchmarks.report import write_report
-from benchmarks.rounds import PHASES, Plan, interleave
+from benchmarks.plan import PHASES, Cell, Plan, everyday_cells, release_cells
+from benchmarks.readme import renew
+from benchmarks.results_picture import draw, save_picture
+from benchmarks.results_report import write_report
+from benchmarks.rounds import Trial, interleave
+from benchmarks.script import Script, write_script
 from benchmarks.stall import stall
-from benchmarks.traffic import Emission, TrafficError, lab_traffic, read_traffic
-from benchmarks.window_bytes import Audience
+from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
 from reznet_ws import Settings
 
 RESULTS = Path(__file__).parent / "results"
 # Of one source, at most: enough for windows to be full, and quick.
 COMPUTED_MESSAGES = 2000
-# About two minutes: the servers that the targets name, few clients, one round.
-_QUICK_SERVERS = ("uvicorn-off", "uvicorn", "node-uws", "reznet-recommended", "floor")
-_QUICK: Mapping[str, Any] = {"clients": (50, 100), "rounds": 1, "seconds": 2.0}
-_LAB = "the lab's traffic"
+# Where a topology has more conversations, several clients go through the same one, each from another place.
+_MOST_CONVERSATIONS = 64
+# About three minutes: every topology, stock and ours, one round.
+_QUICK: Mapping[str, Any] = {"rounds": 1, "seconds": 2.0, "churn_seconds": 2.0}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_latency(commands)
     _add_bytes(commands)
     _add_stall(commands)
+    _add_readme(commands)
     named = arguments and (arguments[0] in commands.choices or arguments[0] in ("-h", "--help"))
     args = parser.parse_args(arguments if named else ["run", *arguments])
     try:
@@ -53,36 +60,67 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _add_run(commands: Any) -> None:
-    run = commands.add_parser("run", help="servers side by side (the default)", description="Servers side by side.")
-    run.add_argument("--quick", action="store_true", help="few servers, few clients, one round: a minute or two")
+    run = commands.add_parser(
+        "run", help="servers side by side, by topology (the default)", description="Servers side by side, by topology."
+    )
+    run.add_argument("--quick", action="store_true", help="stock and ours, one round: about three minutes")
     run.add_argument("--servers", nargs="+", choices=CONTESTANTS, metavar="NAME", help=f"of {', '.join(CONTESTANTS)}")
-    run.add_argument("--clients", nargs="+", type=int, metavar="N", help="(default: 100 300 1000)")
+    run.add_argument("--topologies", nargs="+", choices=TOPOLOGIES, metavar="NAME", help=f"of {', '.join(TOPOLOGIES)}")
+    run.add_argument("--clients", nargs="+", type=int, metavar="N", help="in each topology")
+    run.add_argument("--traffic", help=f"{', '.join(TRAFFICS)}, or a file with lines of JSON")
+    run.add_argument("--phases", nargs="+", choices=PHASES)
     run.add_argument("--rounds", type=int, help="(default: 3)")
     run.add_argument("--seconds", type=float, help="of one phase (default: 3)")
-    run.add_argument("--rate", dest="rate_per_s", type=float, help="messages a second, at most (default: 20)")
+    run.add_argument("--rate", dest="per_client_s", type=float, help="messages a second to each, at most (default: 20)")
     run.add_argument("--churn", dest="churn_share", type=float, help="share replaced every second (default: 0.01)")
-    run.add_argument("--phases", nargs="+", choices=PHASES, help="(default: all)")
-    run.add_argument("--seed", type=int, default=1, help="of the lab's traffic (default: %(default)s)")
-    run.add_argument("--traffic", type=Path, metavar="FILE", help="lines of JSON instead of the lab's traffic")
-    run.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="(default: benchmarks/results)")
+    run.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
+    run.add_argument("--note", help="a line for the report, of a busy machine for instance")
+    run.add_argument("--out", type=Path, metavar="FOLDER", help="for the report, results.json and a picture")
     run.set_defaults(run=_run)
+
+
+def _add_latency(commands: Any) -> None:
+    latency = commands.add_parser(
+        "latency",
+        help="batching and coalescing: what they do to p50 and p95",
+        description="p50 and p95 of stock, and of ours with batching and coalescing in several ways.",
+    )
+    latency.add_argument("--clients", nargs="+", type=int, default=[100, 150, 300], help="(default: 100 150 300)")
+    latency.add_argument("--topologies", nargs="+", choices=TOPOLOGIES, metavar="NAME", default=[ONE_ROOM.name])
+    latency.add_argument("--servers", nargs="+", choices=CONTESTANTS, metavar="NAME", default=BATCHING)
+    latency.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
+    latency.add_argument("--seconds", type=float, default=5.0, help="of one trial (default: %(default)s)")
+    latency.add_argument("--rate", type=float, default=20.0, help="messages a second to each (default: %(default)s)")
+    latency.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
+    latency.add_argument("--out", type=Path, metavar="FOLDER", help="for the report and latency.json")
+    latency.set_defaults(run=_latency)
+
+
+def _add_readme(commands: Any) -> None:
+    renewed = commands.add_parser(
+        "readme", help="README's tables from the results", description="Writes README's tables from the results."
+    )
+    renewed.set_defaults(run=lambda args: renew(RESULTS / "results.json", RESULTS.parents[1] / "README.md"))
 
 
 def _add_bytes(commands: Any) -> None:
     computed = commands.add_parser(
-        "bytes", help="wire bytes, computed without sockets", description="Wire bytes, computed without sockets."
+        "bytes",
+        help="wire bytes by topology, computed without sockets",
+        description="Wire bytes by topology, computed without sockets.",
     )
-    computed.add_argument("files", nargs="*", type=Path, help="lines of JSON; the lab's traffic comes first")
-    computed.add_argument("--clients", type=int, default=100, help="(default: %(default)s)")
-    computed.add_argument("--rate", type=float, default=20, help="messages a second (default: %(default)s)")
-    computed.add_argument("--clock", action="store_true", help="messages are due when the capture's ts_ms says")
+    computed.add_argument("files", nargs="*", type=Path, help="lines of JSON; the lab's chat comes first")
+    computed.add_argument(
+        "--topology", action="append", choices=TOPOLOGIES, metavar="NAME", help="again and again (default: all)"
+    )
+    computed.add_argument("--clients", type=int, help="in each topology (default: as the topology says)")
+    computed.add_argument("--messages", type=int, default=300, help="to each client (default: %(default)s)")
+    computed.add_argument("--rate", type=float, default=20, help="to each client a second (default: %(default)s)")
     computed.add_argument(
         "--churn", type=float, default=0.01, help="share replaced every second (default: %(default)s)"
     )
-    computed.add_argument(
-        "--messages", type=int, default=COMPUTED_MESSAGES, help="of each file, at most (default: %(default)s)"
-    )
-    computed.add_argument("--seed", type=int, default=1, help="of the lab's traffic (default: %(default)s)")
+    computed.add_argument("--kept", type=int, help="KB of compressors to keep, at most (default: as the settings)")
+    computed.add_argument("--seed", type=int, default=1, help="of the lab's chat (default: %(default)s)")
     computed.set_defaults(run=_bytes)
 
 
@@ -100,35 +138,97 @@ def _add_stall(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    plan, contestants = _plan(args), _contestants(args)
-    emissions = read_traffic(args.traffic) if args.traffic else lab_traffic(args.seed)
-    source = (
-        f"{args.traffic.name}, {len(emissions)} messages" if args.traffic else f"The lab's traffic, seed {args.seed}"
-    )
-    machine = {**describe_machine(), "traffic": source}
-    if not machine["is_pinned"]:
-        _tell("server and load share their cores: nothing can be pinned here")
-    runs = list(interleave(contestants, plan, emissions, _tell))
-    report = write_report(runs, plan, machine)
-    # A phase is short: what bytes come to over thousands of messages is computed.
-    report += "\n" + write_bytes_report({source: emissions[:COMPUTED_MESSAGES]}, Audience(share=plan.churn_share))
-    args.out.mkdir(parents=True, exist_ok=True)
-    record = {"machine": machine, "plan": dataclasses.asdict(plan), "runs": [dataclasses.asdict(run) for run in runs]}
-    (args.out / "results.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (args.out / "results.md").write_text(report, encoding="utf-8")
-    reason = save_picture(draw(runs, plan), args.out / "results.png")
-    if reason:
-        _tell(f"no picture: {reason}")
+    plan = _plan(args)
+    out = args.out or (None if args.quick else RESULTS)
+    trials, machine = _measure(plan, _chooser(args), args.seed, args.note)
+    report = write_report(trials, plan, machine)
+    if out is not None:
+        _write(out, "results", report, trials, plan, machine)
+        reason = save_picture(draw(trials), out / "results.png")
+        if reason:
+            _tell(f"no picture: {reason}")
     sys.stdout.write(report)
 
 
+def _latency(args: argparse.Namespace) -> None:
+    cells = tuple(
+        Cell(name, clients, phases=("steady",)) for name in args.topologies for clients in dict.fromkeys(args.clients)
+    )
+    plan = Plan(
+        cells=cells,
+        rounds=args.rounds,
+        seconds=args.seconds,
+        per_client_s=args.rate,
+        most_deliveries_per_s=args.rate * max(args.clients),
+    )
+    contestants = _able(args.servers)
+    trials, machine = _measure(plan, lambda cell: contestants, args.seed, None)
+    report = write_latency_report(trials, plan, machine)
+    if args.out:
+        _write(args.out, "latency", report, trials, plan, machine)
+    sys.stdout.write(report)
+
+
+def _measure(
+    plan: Plan, contestants: Callable[[Cell], Sequence[Contestant]], seed: int, note: str | None
+) -> tuple[list[Trial], dict[str, Any]]:
+    _check(plan)
+    machine = {**describe_machine(), "traffic": f"Seed {seed}", "note": note}
+    if not machine["is_pinned"]:
+        _tell("server and clients share their cores: nothing can be pinned here")
+
+    def script(cell: Cell) -> Script:
+        topology = TOPOLOGIES[cell.topology]
+        return write_script(topology, cell.clients, _conversations(cell, seed), plan.deliveries(cell), seed)
+
+    return list(interleave(plan, contestants, script, _tell)), machine
+
+
+def _conversations(cell: Cell, seed: int) -> Sequence[Sequence[RecordedEvent]]:
+    if cell.traffic in TRAFFICS:
+        streams = TOPOLOGIES[cell.topology].streams(cell.clients)
+        return TRAFFICS[cell.traffic](min(streams, _MOST_CONVERSATIONS), seed)
+    return [read_traffic(Path(cell.traffic))]
+
+
+def _write(
+    folder: Path, name: str, report: str, trials: Sequence[Trial], plan: Plan, machine: Mapping[str, Any]
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    about = json.dumps({"machine": machine, "plan": dataclasses.asdict(plan)}, indent=1)
+    # A line for each trial.
+    rows = ",\n".join(json.dumps(dataclasses.asdict(trial)) for trial in trials)
+    (folder / f"{name}.json").write_text(f'{about[:-2]},\n "trials": [\n{rows}\n ]\n}}\n', encoding="utf-8")
+    (folder / f"{name}.md").write_text(report, encoding="utf-8")
+
+
 def _bytes(args: argparse.Namespace) -> None:
-    if args.clients < 1 or args.rate <= 0 or args.messages < 1 or not 0 <= args.churn <= 1:
-        raise ValueError("--clients, --rate and --messages must be above 0, --churn from 0 to 1")
-    sources: dict[str, Sequence[Emission]] = {_LAB: lab_traffic(args.seed, args.messages)}
-    sources |= {path.name: read_traffic(path, args.messages) for path in args.files}
-    audience = Audience(args.clients, args.rate, args.churn)
-    sys.stdout.write(write_bytes_report(sources, audience, use_clock=args.clock, told=_tell))
+    if args.messages < 1 or args.rate <= 0 or not 0 <= args.churn <= 1 or (args.clients or 1) < 1:
+        raise ValueError("--clients, --messages and --rate must be above 0, --churn from 0 to 1")
+    chat = TRAFFICS["chat"]
+    traffics: dict[str, Callable[[int], Sequence[Sequence[RecordedEvent]]]] = {
+        "chat": lambda streams: chat(min(streams, _MOST_CONVERSATIONS), args.seed)
+    }
+    for path in args.files:
+        recorded = read_traffic(path, COMPUTED_MESSAGES)
+        traffics[path.stem] = lambda streams, recorded=recorded: [recorded]  # type: ignore[misc]
+    settings = Settings.recommended()
+    if args.kept is not None:
+        settings = settings.replace(deflate_kept_bytes=args.kept * 1000)
+    topologies = [TOPOLOGIES[name] for name in dict.fromkeys(args.topology or TOPOLOGIES)]
+    if args.clients is not None:
+        topologies = [dataclasses.replace(one, clients=args.clients) for one in topologies]
+    report = write_bytes_report(
+        traffics,
+        topologies,
+        messages=args.messages,
+        per_client_s=args.rate,
+        churn_share=args.churn,
+        seed=args.seed,
+        settings=settings,
+        told=_tell,
+    )
+    sys.stdout.write(report)
 
 
 def _stall(args: argparse.Namespace) -> None:
@@ -139,26 +239,43 @@ def _stall(args: argparse.Namespace) -> None:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
+    cells = everyday_cells() if args.quick else release_cells()
+    if args.topologies:
+        cells = tuple(cell for cell in cells if cell.topology in args.topologies)
+    if args.traffic:
+        cells = tuple(dataclasses.replace(cell, traffic=args.traffic) for cell in cells)
+    if args.clients:
+        cells = tuple(dataclasses.replace(cell, clients=clients) for cell in cells for clients in args.clients)
+    if args.phases:
+        cells = tuple(dataclasses.replace(cell, phases=tuple(args.phases)) for cell in cells)
+    # What differed in what was replaced is the same now.
+    cells = tuple({(cell.topology, cell.traffic, cell.clients): cell for cell in reversed(cells)}.values())[::-1]
+    names = ("rounds", "seconds", "per_client_s", "churn_share")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    return Plan(**{**(_QUICK if args.quick else {}), **given, "cells": cells})
+
+
+def _check(plan: Plan) -> None:
     """Raises: ValueError."""
-    names = [item.name for item in dataclasses.fields(Plan)]
-    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
-    for name in ("clients", "phases"):
-        if name in given:
-            given[name] = tuple(dict.fromkeys(given[name]))
-    plan = Plan(**{**(_QUICK if args.quick else {}), **given})
-    if min(plan.clients) < 1 or plan.rounds < 1 or plan.seconds <= 0 or plan.rate_per_s <= 0:
+    if min(cell.clients for cell in plan.cells) < 1 or min(plan.rounds, plan.seconds, plan.per_client_s) <= 0:
         raise ValueError("--clients, --rounds, --seconds and --rate must be above 0")
-    # A client that came late and leaves early would be of unknown place in the sequence.
-    if not 0 <= plan.churn_share * plan.seconds <= 0.5:
-        raise ValueError("--churn times --seconds must be from 0 to 0.5: only who was there first is replaced")
-    return plan
+    if not 0 < plan.churn_share <= 1:
+        raise ValueError("--churn must be above 0, and at most 1")
 
 
-def _contestants(args: argparse.Namespace) -> list[Contestant]:
-    names = args.servers or (_QUICK_SERVERS if args.quick else CONTESTANTS)
-    chosen = [CONTESTANTS[name] for name in dict.fromkeys(names)]
+def _chooser(args: argparse.Namespace) -> Callable[[Cell], Sequence[Contestant]]:
+    """Who is measured in a cell. Raises: ValueError."""
+    if args.servers or args.quick:
+        named = _able(args.servers or PAIR)
+        return lambda cell: named
+    main, wide = _able(MAIN), _able(WIDE)
+    return lambda cell: wide if cell.is_wide else main
+
+
+def _able(names: Sequence[str]) -> list[Contestant]:
+    """Those that can run here. Raises: ValueError where none is left."""
     able = []
-    for one in chosen:
+    for one in (CONTESTANTS[name] for name in dict.fromkeys(names)):
         reason = lacks(one)
         if reason:
             _tell(f"{one.name} is left out: {reason}")

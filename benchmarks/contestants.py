@@ -12,31 +12,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reznet_ws.message.formats import QUERY_KEY
+from reznet_ws.message.payload import FORMAT
 from reznet_ws.settings import Settings
 
 NODE_FOLDER = Path(__file__).parent
 _NODE_SERVER = NODE_FOLDER / "servers" / "node.mjs"
 
-# This project's ways: name -> preset, and what is changed in it.
-WAYS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "off": ("off", {}),
-    "stock": ("stock", {}),
-    "own": ("recommended", {"deflate_shared": False}),
-    "shared": ("off", {"deflate": True, "deflate_shared": True}),
-    "uncoalesced": ("recommended", {"coalesce_ms": 0}),
-    "recommended": ("recommended", {}),
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of this project's: a preset, and what is changed in it. `format`: what its clients ask for."""
+
+    about: str
+    preset: str = "recommended"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    format: int = 1
+
+    def settings(self) -> Settings:
+        """What the server is given."""
+        return Settings.presets()[self.preset].replace(**self.changes)
+
+
+WAYS: Mapping[str, Way] = {
+    "off": Way("no layer, our way out", "off"),
+    "stock": Way("the preset stock: 12 bits for each connection, our way out", "stock"),
+    "own": Way("15 bits for each connection", changes={"deflate_shared": False}),
+    "recommended": Way("the default"),
+    "at once": Way("the default with coalesce_ms=0", changes={"coalesce_ms": 0}),
+    "format 2": Way("the default, clients of format 2: batches of 50 ms", format=FORMAT),
+    "unbatched": Way("clients of format 2, batch=False", changes={"batch": False}, format=FORMAT),
+    "batch 10": Way("clients of format 2, batches of 10 ms", changes={"batch_window_ms": 10}, format=FORMAT),
+    "batch 20": Way("clients of format 2, batches of 20 ms", changes={"batch_window_ms": 20}, format=FORMAT),
+    "batch at once": Way(
+        "clients of format 2, batches of 50 ms, coalesce_ms=0", changes={"coalesce_ms": 0}, format=FORMAT
+    ),
 }
-
-
-def way_settings(name: str) -> Settings:
-    """The settings of one of this project's ways."""
-    preset, changes = WAYS[name]
-    return Settings.presets()[preset].replace(**changes)
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One server. `arguments` start it; the messages file comes behind them.
+    """One server. `arguments` start it, the script comes behind them; `query` is what clients add to the address.
 
     `npm_packages`: what it needs, each with a name that the package has only where it works.
     """
@@ -46,6 +62,7 @@ class Contestant:
     about: str
     arguments: tuple[str, ...]
     npm_packages: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -56,43 +73,44 @@ def _node(name: str, about: str, packages: Mapping[str, str], *arguments: str) -
     return Contestant(name, "node", about, ("node", str(_NODE_SERVER), *arguments), packages)
 
 
+def _floor(name: str, loop: str) -> Contestant:
+    arguments = _python("raw_sockets", "--loop", loop)
+    return Contestant(name, "floor", f"one prebuilt frame to raw {loop} sockets", arguments)
+
+
+def _ours(name: str, way: Way) -> Contestant:
+    query = "" if way.format == 1 else f"&{QUERY_KEY}={way.format}"
+    return Contestant(f"reznet {name}", "reznet_ws", way.about, _python("asgi", "--way", name), query=query)
+
+
 _WS = {"socket.io": "Server"}
 _UWS = {**_WS, "@trufflesuite/uws-js-unofficial": "us_socket_local_port"}
-
-
-_ABOUT_WAYS = {
-    "off": "no layer, our way out",
-    "stock": "the preset stock: 12 bits for each connection, our way out",
-    "own": "15 bits for each connection",
-    "shared": "one 15-bit window for all, and nothing else",
-    "uncoalesced": "the default with coalesce_ms=0",
-    "recommended": "the default",
-}
 
 CONTESTANTS: Mapping[str, Contestant] = {
     one.name: one
     for one in (
-        Contestant("uvicorn-off", "python-socketio", "permessage-deflate off", _python("asgi", "--deflate", "off")),
         Contestant("uvicorn", "python-socketio", "as it comes: 12 bits, level 5", _python("asgi", "--deflate", "12")),
         Contestant(
-            "uvicorn-15",
+            "uvicorn 15",
             "python-socketio",
             "15 bits, zlib's own memory level, in uvicorn's sansio protocol (its factory exchanged)",
             _python("asgi", "--deflate", "15"),
         ),
-        _node("node-off", "socket.io on ws, its default", _WS, "--engine", "ws"),
+        Contestant("uvicorn off", "python-socketio", "permessage-deflate off", _python("asgi", "--deflate", "off")),
         _node("node", "socket.io on ws, perMessageDeflate: true", _WS, "--engine", "ws", "--deflate"),
-        _node("node-uws", "socket.io on uWebSockets, its default", _UWS, "--engine", "uws"),
-        *(
-            Contestant(f"reznet-{way}", "reznet_ws", _ABOUT_WAYS.get(way, way), _python("asgi", "--way", way))
-            for way in WAYS
-        ),
-        Contestant("floor", "floor", "one prebuilt frame to raw uvloop sockets", _python("floor", "--loop", "uvloop")),
-        Contestant(
-            "floor-asyncio", "floor", "one prebuilt frame to raw asyncio sockets", _python("floor", "--loop", "asyncio")
-        ),
+        _node("node off", "socket.io on ws, its default", _WS, "--engine", "ws"),
+        _node("node uws", "socket.io on uWebSockets, its default", _UWS, "--engine", "uws"),
+        *(_ours(name, way) for name, way in WAYS.items()),
+        _floor("floor", "uvloop"),
+        _floor("floor asyncio", "asyncio"),
     )
 }
 
-# What the issue's targets compare.
-BASELINE, CANDIDATE, FLOOR = "uvicorn", "reznet-recommended", "floor"
+# What is compared, and what with.
+BASELINE, CANDIDATE, FLOOR = "uvicorn", "reznet recommended", "floor"
+PAIR = (BASELINE, CANDIDATE)
+# In every topology; the others in one room only.
+MAIN = (BASELINE, "uvicorn 15", "node", CANDIDATE)
+WIDE = (*MAIN, "uvicorn off", "node off", "node uws", "reznet own", FLOOR)
+_BATCHING_WAYS = ("at once", "format 2", "unbatched", "batch 10", "batch 20", "batch at once")
+BATCHING = (*PAIR, *(f"reznet {way}" for way in _BATCHING_WAYS))

@@ -1,7 +1,7 @@
-"""Runs in turn: each server with its load, at each number of clients, several times over.
+"""Trials in turn: each server with its clients, in each topology, several times over.
 
-In: a plan. Out: one record for each run, the failed ones too.
-Never: lets two servers run at once, or a process outlive its run.
+In: a plan. Out: one record for each trial, the failed ones too.
+Never: lets two servers run at once, or a process outlive its trial.
 """
 
 from __future__ import annotations
@@ -20,115 +20,94 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.contestants import NODE_FOLDER, Contestant
-from benchmarks.load import Job
+from benchmarks.driver import Job
+from benchmarks.plan import Cell, Plan
 from benchmarks.processor import LOAD_CORE, SERVER_CORE, allow_files, pinned
+from benchmarks.script import Script
 from benchmarks.sequence import LoadError
-from benchmarks.traffic import Emission, write_messages
 
-PHASES = ("joined", "batches", "churn", "full")
 _START_TIMEOUT_S = 30.0
 # Beside the phases themselves: joining, warming up and catching up of a thousand clients of the slowest.
-_RUN_TIMEOUT_S = 180.0
+_TRIAL_TIMEOUT_S = 300.0
 # Beside one socket for each client.
 _OTHER_FILES = 200
 _REASON_CHARACTERS = 400
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is measured.
-
-    The rate is `rate_per_s`, or less where the clients would get more than `most_deliveries_per_s` together: all
-    servers are to keep up. `churn_share`: of the clients replaced every second. Batches are measured at the middle
-    number of clients.
-    """
-
-    clients: tuple[int, ...] = (100, 300, 1000)
-    rounds: int = 3
-    seconds: float = 3.0
-    rate_per_s: float = 20.0
-    most_deliveries_per_s: float = 5000.0
-    churn_share: float = 0.01
-    phases: tuple[str, ...] = PHASES
-
-    def rate_for(self, clients: int) -> float:
-        """Messages a second."""
-        return min(self.rate_per_s, self.most_deliveries_per_s / clients)
-
-    @property
-    def batch_clients(self) -> int:
-        """The number of clients at which batches are measured."""
-        return self.clients[len(self.clients) // 2]
-
-    def phases_for(self, clients: int) -> tuple[str, ...]:
-        """The phases of a run, in their order."""
-        return tuple(
-            name for name in PHASES if name in self.phases and (name != "batches" or clients == self.batch_clients)
-        )
-
-
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One server at one number of clients, once. `error`: why it counts for nothing."""
+class Trial:
+    """One server in one cell, once. `error`: why it counts for nothing."""
 
     round: int
     name: str
+    topology: str
+    traffic: str
     clients: int
-    rate_per_s: float
     join_s: float | None = None
     memory_bytes_per_connection: float | None = None
     phases: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str | None = None
 
+    @property
+    def cell(self) -> tuple[str, str, int]:
+        """What it can be compared within."""
+        return self.topology, self.traffic, self.clients
+
 
 def interleave(
-    contestants: Sequence[Contestant], plan: Plan, emissions: Sequence[Emission], told: Callable[[str], None]
-) -> Iterator[Run]:
+    plan: Plan,
+    contestants: Callable[[Cell], Sequence[Contestant]],
+    scripts: Callable[[Cell], Script],
+    told: Callable[[str], None],
+) -> Iterator[Trial]:
     """Every round begins with another server. `told` hears how far it is. Raises: OSError, TrafficError."""
-    allow_files(max(plan.clients) + _OTHER_FILES)
-    total = plan.rounds * len(plan.clients) * len(contestants)
+    allow_files(max(cell.clients for cell in plan.cells) + _OTHER_FILES)
+    total = plan.rounds * sum(len(contestants(cell)) for cell in plan.cells)
     done, began_s = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        messages = Path(folder) / "messages.json"
-        write_messages(messages, emissions)
+        jobs: dict[Cell, Job] = {}
         for number in range(plan.rounds):
-            for clients in plan.clients:
-                turn = number % len(contestants)
-                for contestant in (*contestants[turn:], *contestants[:turn]):
-                    run = _run(number, contestant, clients, plan, messages)
+            for cell in plan.cells:
+                if cell not in jobs:
+                    jobs[cell] = _job(cell, plan, scripts(cell), Path(folder) / f"{len(jobs)}.json")
+                chosen = contestants(cell)
+                turn = number % len(chosen)
+                for contestant in (*chosen[turn:], *chosen[:turn]):
+                    trial = _try(number, contestant, cell, jobs[cell])
                     done += 1
                     left_s = (time.monotonic() - began_s) / done * (total - done)
-                    told(f"{done}/{total} {_summary(run)}; {left_s / 60:.0f} min to go")
-                    yield run
+                    told(f"{done}/{total} {_summary(trial)}; {left_s / 60:.0f} min to go")
+                    yield trial
 
 
-def _run(number: int, contestant: Contestant, clients: int, plan: Plan, messages: Path) -> Run:
-    rate_per_s = plan.rate_for(clients)
-    run = Run(number, contestant.name, clients, rate_per_s)
+def _job(cell: Cell, plan: Plan, script: Script, path: Path) -> Job:
+    """All but where the server is."""
+    script.write(path)
+    parts, memory_after = plan.parts(cell, [len(slots) for slots in script.receivers()])
+    return Job(script=str(path), clients=cell.clients, memory_after=memory_after, parts=parts)
+
+
+def _try(number: int, contestant: Contestant, cell: Cell, job: Job) -> Trial:
+    trial = Trial(number, contestant.name, cell.topology, cell.traffic, cell.clients)
     try:
-        with started(contestant, messages) as (server, where):
-            job = Job(
-                host="127.0.0.1",
+        with started(contestant, Path(job.script)) as (server, where):
+            asked = dataclasses.replace(
+                job,
+                query=contestant.query,
                 port=where["port"],
                 control_port=where["control_port"],
                 server_pid=server.pid,
-                messages=str(messages),
-                clients=clients,
-                seconds=plan.seconds,
-                rate_per_s=rate_per_s,
-                churn_per_s=plan.churn_share * clients,
-                phases=plan.phases_for(clients),
             )
-            return dataclasses.replace(run, **run_load(job))
+            return dataclasses.replace(trial, **drive(asked))
     except (LoadError, OSError, subprocess.TimeoutExpired) as error:
-        return dataclasses.replace(run, error=str(error)[:_REASON_CHARACTERS])
+        return dataclasses.replace(trial, error=str(error)[:_REASON_CHARACTERS])
 
 
 @contextlib.contextmanager
-def started(contestant: Contestant, messages: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
+def started(contestant: Contestant, script: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
     """A server's process, and its ports. Raises: LoadError, OSError."""
     with tempfile.TemporaryFile("w+") as said, pinned(SERVER_CORE):
-        arguments = [*contestant.arguments, str(messages)]
+        arguments = [*contestant.arguments, str(script)]
         server = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=said, text=True, cwd=NODE_FOLDER.parent)
         try:
             assert server.stdout is not None
@@ -143,11 +122,11 @@ def started(contestant: Contestant, messages: Path) -> Iterator[tuple[subprocess
             server.communicate()
 
 
-def run_load(job: Job) -> dict[str, Any]:
-    """The load's figures. Raises: LoadError, subprocess.TimeoutExpired."""
+def drive(job: Job) -> dict[str, Any]:
+    """The driver's figures. Raises: LoadError, subprocess.TimeoutExpired."""
     with pinned(LOAD_CORE):
-        load = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.load"],
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.driver"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -155,22 +134,21 @@ def run_load(job: Job) -> dict[str, Any]:
             cwd=NODE_FOLDER.parent,
         )
     try:
-        timeout_s = _RUN_TIMEOUT_S + len(job.phases) * job.seconds
-        figures, said = load.communicate(json.dumps(dataclasses.asdict(job)), timeout_s)
+        figures, said = driver.communicate(json.dumps(dataclasses.asdict(job)), _TRIAL_TIMEOUT_S)
     finally:
-        load.kill()
-        load.communicate()
-    if load.returncode:
+        driver.kill()
+        driver.communicate()
+    if driver.returncode:
         raise LoadError(said.strip().rpartition("\n")[2])
     return cast(dict[str, Any], json.loads(figures))
 
 
-def _summary(run: Run) -> str:
-    what = f"{run.clients} clients, {run.name}"
-    if run.error:
-        return f"{what}: {run.error}"
+def _summary(trial: Trial) -> str:
+    what = f"{trial.topology}, {trial.traffic}, {trial.clients} clients, {trial.name}"
+    if trial.error:
+        return f"{what}: {trial.error}"
     figures = []
-    for name, phase in run.phases.items():
+    for name, phase in trial.phases.items():
         deliveries = max(1, phase["deliveries"])
         cpu_us = phase["server_cpu_s"] * 1e6 / deliveries
         figures.append(f"{name} {phase['wire_bytes'] / deliveries:.0f} B {cpu_us:.1f} µs")

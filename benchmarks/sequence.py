@@ -1,16 +1,27 @@
-"""What each connection must get: every message that was emitted, once, in order, unaltered.
+"""What each client must get: every message that was emitted to it, once, in order, unaltered.
 
-In: the lists that the server plays from, and texts as they arrive. Out: nothing, or an error that ends the run.
-Never: decodes a text twice: the first of each message is compared as JSON, the others with it, byte by byte.
+In: the script that the server plays, and texts as they arrive. Out: nothing, or an error that ends the run.
+Never: decodes a text twice where many get the same: it is compared byte by byte with the one before.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from benchmarks.script import Script
+from reznet_ws.client.decoder import unpack
+from reznet_ws.message.packet import BATCH_EVENT
+from reznet_ws.message.payload import decode_payload
+
 _CHARACTERS_SHOWN = 80
+# Texts that several clients are sent, each under way to some of them still.
+_TEXTS_KEPT = 256
 
 
 class LoadError(RuntimeError):
@@ -19,48 +30,106 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What is being emitted: emission `base` is message `first` of a list; the next one is due 1/rate later."""
+    """What is being emitted: `count` emissions of the script from `first` on, of which the first is number `base` of
+    the whole run, and the next one is due 1/rate later. `is_endless`: the same ones again and again.
+    """
 
-    list: str
     first: int
+    count: int
     base: int
-    rate_per_s: float
+    rate_per_s: float = 0
+    is_endless: bool = False
 
-    def index(self, number: int) -> int:
-        """The place in the list, laps not taken off."""
-        return self.first + number - self.base
+    @property
+    def end(self) -> int:
+        """The number of the first emission after it, if it has an end."""
+        return self.base + self.count
 
     def due_ns(self, number: int, began_ns: int) -> int:
         """When an emission was due."""
         return began_ns + round((number - self.base) * 1e9 / self.rate_per_s)
 
-    def first_of(self, got: int, emitted: int, joined_ns: int, began_ns: int) -> int:
-        """The first of the last `got` emissions, all that a client had that joined on the way.
 
-        Raises: LoadError where it had joined before the one before that was due.
-        """
-        first = emitted - got
-        if first > self.base and self.due_ns(first - 1, began_ns) > joined_ns:
-            raise LoadError(f"a client had joined before emission {first - 1} was due, and did not get it")
-        return first
+class Due:
+    """What one client is due in a play. `next`: the number of the emission that comes next, the play's end if none."""
+
+    __slots__ = ("_got", "_indexes", "_play", "next")
+
+    def __init__(self, play: Play, indexes: Sequence[int]) -> None:
+        self._play = play
+        self._indexes = indexes[bisect_left(indexes, play.first) : bisect_left(indexes, play.first + play.count)]
+        self._got = 0
+        self.next = self._number()
+
+    @property
+    def index(self) -> int:
+        """Where the script has the emission that comes next. Raises: LoadError where none is due."""
+        if self.next >= self._play.end and not self._play.is_endless:
+            raise LoadError(f"a client got {self._got + 1} messages of {self._got}")
+        return self._indexes[self._got % len(self._indexes)]
+
+    def advance(self, events: int = 1) -> None:
+        """So many have come."""
+        self._got += events
+        self.next = self._number()
+
+    def _number(self) -> int:
+        play, each = self._play, len(self._indexes)
+        if play.is_endless and not each:
+            return sys.maxsize
+        if self._got >= each and not play.is_endless:
+            return play.end
+        laps, place = divmod(self._got, each)
+        return play.base + laps * play.count + self._indexes[place] - play.first
 
 
 class Expected:
-    """Compares what arrives with what was emitted."""
+    """The script, by client; compares what arrives with what was emitted."""
 
-    def __init__(self, lists: dict[str, list[Any]]) -> None:
-        self._due = {name: [_canonical(message) for message in several] for name, several in lists.items()}
-        self._texts: dict[str, list[bytes | None]] = {name: [None] * len(several) for name, several in lists.items()}
+    def __init__(self, script: Script) -> None:
+        self._messages = script.messages
+        self._sendings = script.sendings
+        self._texts: dict[int, bytes] = {}
+        self._canonical: dict[int, str] = {}
+        self._due: list[list[int]] = [[] for _ in range(script.clients)]
+        for index, slots in enumerate(script.receivers()):
+            for slot in slots:
+                self._due[slot].append(index)
 
-    def check(self, play: Play, number: int, text: bytes) -> None:
-        """Compare one text with emission `number`. Raises: LoadError."""
-        texts = self._texts[play.list]
-        index = play.index(number) % len(texts)
-        if texts[index] is None and _canonical(json.loads(text[2:])) == self._due[play.list][index]:
-            texts[index] = text
-        if texts[index] != text:
-            shown = text[:_CHARACTERS_SHOWN].decode(errors="replace")
-            raise LoadError(f"emission {number} was due and this came: {shown}")
+    def due(self, play: Play, slot: int) -> Due:
+        """What a client is due in a play."""
+        return Due(play, self._due[slot])
+
+    def check(self, due: Due, text: bytes) -> list[int]:
+        """Compare one text with what is due. Gives the numbers of the emissions in it. Raises: LoadError."""
+        message = self._sendings[due.index].message
+        if self._texts.get(message) == text:
+            numbers = [due.next]
+            due.advance()
+            return numbers
+        came = canonical_events(text)
+        if len(came) == 1:
+            self._texts[message] = text
+        numbers = []
+        for one in came:
+            message = self._sendings[due.index].message
+            if message not in self._canonical:
+                self._canonical[message] = _canonical(self._messages[message])
+            if one != self._canonical[message]:
+                self._texts.pop(message, None)
+                shown = text[:_CHARACTERS_SHOWN].decode(errors="replace")
+                raise LoadError(f"emission {due.next} was due and this came: {shown}")
+            numbers.append(due.next)
+            due.advance()
+        return numbers
+
+
+@lru_cache(_TEXTS_KEPT)
+def canonical_events(text: bytes) -> tuple[str, ...]:
+    """The events in one packet, of format 1 or 2, in words that can be compared."""
+    event, *arguments = json.loads(text[2:])
+    events = unpack(arguments[0]) if event == BATCH_EVENT else [(event, arguments)]
+    return tuple(_canonical([name, *map(decode_payload, inner)]) for name, inner in events)
 
 
 def _canonical(message: Any) -> str:

@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 import socketio
 import uvicorn
 
-from benchmarks.client import Client
 from benchmarks.processor import resident_bytes
-from benchmarks.report import table
+from benchmarks.raw_client import RawClient
+from benchmarks.results_report import markdown_table
 from reznet_ws import Settings, attach
 from reznet_ws.adapters.serving import listen
 
@@ -76,7 +76,7 @@ async def _watch(pipe: Connection, pid: int, minutes: float, clients: int, told:
             "",
             f"{clients} clients read everything, one nothing after it has joined.",
             "",
-            *table(rows),
+            *markdown_table(rows),
             "",
             f"The others received {min(received)} to {max(received)} bytes each.",
             "",
@@ -84,9 +84,9 @@ async def _watch(pipe: Connection, pid: int, minutes: float, clients: int, told:
     )
 
 
-async def _join(port: int) -> tuple[asyncio.StreamReader, Client, asyncio.StreamWriter]:
+async def _join(port: int) -> tuple[asyncio.StreamReader, RawClient, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    client = Client()
+    client = RawClient()
     writer.write(client.ask("127.0.0.1", port))
     while not client.is_joined:
         client.receive(await reader.read(_READ_BYTES))
@@ -95,7 +95,7 @@ async def _join(port: int) -> tuple[asyncio.StreamReader, Client, asyncio.Stream
     return reader, client, writer
 
 
-async def _read(reader: asyncio.StreamReader, client: Client) -> None:
+async def _read(reader: asyncio.StreamReader, client: RawClient) -> None:
     while data := await reader.read(_READ_BYTES):
         client.receive(data)
 

@@ -1,6 +1,6 @@
 """python-socketio on uvicorn, as it comes or with this project attached in one of its ways.
 
-In: arguments. Out: a server in which every client joins one room that all is emitted to.
+In: arguments, a script. Out: a server whose clients join their slots' rooms, and that emits what the script has.
 Never: sets anything else: both get uvicorn's defaults, but for its log.
 """
 
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import socketio
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-from benchmarks.contestants import WAYS, way_settings
-from benchmarks.servers.conductor import Conductor, announce, read_lists
+from benchmarks.contestants import WAYS
+from benchmarks.script import Script, Sending, read_script
+from benchmarks.servers.conductor import Conductor, announce
 from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import listen
-
-ROOM = "chat"
 
 
 class WideWindowProtocol(WebSocketsSansIOProtocol):
@@ -40,25 +39,26 @@ _DEFLATE: dict[str, dict[str, Any]] = {
 }
 
 
-def make_server() -> socketio.AsyncServer:
-    """A Socket.IO server whose clients all join the room."""
-    sio = socketio.AsyncServer(async_mode="asgi")
+class Seating:
+    """The Socket.IO server and who is in which slot."""
 
-    async def join(sid: str, environ: dict[str, Any]) -> None:
-        await sio.enter_room(sid, ROOM)
+    def __init__(self, script: Script) -> None:
+        self.sio = socketio.AsyncServer(async_mode="asgi")
+        self.sio.on("connect", self._join)
+        self._script = script
+        self._sids = [""] * script.clients
 
-    sio.on("connect", join)
-    return sio
+    async def emit(self, sending: Sending) -> None:
+        """Emit as an application does."""
+        event, data = self._script.messages[sending.message]
+        to = self._sids[sending.to] if isinstance(sending.to, int) else sending.to
+        await self.sio.emit(event, data, to=to, skip_sid=None if sending.skip is None else self._sids[sending.skip])
 
-
-def make_emit(sio: socketio.AsyncServer) -> Callable[[tuple[str, Any]], Awaitable[None]]:
-    """What sends one event to the room."""
-
-    async def emit(message: tuple[str, Any]) -> None:
-        event, data = message
-        await sio.emit(event, data, room=ROOM)
-
-    return emit
+    async def _join(self, sid: str, environ: dict[str, Any]) -> None:
+        slot = int(parse_qs(environ["QUERY_STRING"])["slot"][0])
+        self._sids[slot] = sid
+        for room in self._script.rooms[slot]:
+            await self.sio.enter_room(sid, room)
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -79,17 +79,18 @@ def main() -> None:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--deflate", choices=_DEFLATE)
     how.add_argument("--way", choices=WAYS)
-    parser.add_argument("messages")
+    parser.add_argument("script")
     args = parser.parse_args()
-    sio = make_server()
+    script = read_script(args.script)
+    seating = Seating(script)
     if args.way:
-        attach(sio, way_settings(args.way))
+        attach(seating.sio, WAYS[args.way].settings())
     options = _DEFLATE[args.deflate or "12"]
-    config = uvicorn.Config(socketio.ASGIApp(sio), log_level="error", **options)
+    config = uvicorn.Config(socketio.ASGIApp(seating.sio), log_level="error", **options)
     bound = listen("127.0.0.1", 0)
 
     async def serve() -> None:
-        conductor = Conductor(read_lists(args.messages), make_emit(sio))
+        conductor = Conductor(script.sendings, seating.emit)
         await _AnnouncingServer(config, conductor, bound.getsockname()[1]).serve(sockets=[bound])
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -1,11 +1,11 @@
-"""Emits what the load tells it to, at its rate or as quickly as the load keeps up.
+"""Plays the script: emits what the driver tells it to, at its rate or as quickly as the driver keeps up.
 
 In: lines of JSON on a control connection: `play`, `seen`, `stop`. Out: the same way, `began_ns` and `played`.
 Never: counts; and keeps nothing but the number that has been seen.
 
-`play` has the list, the first message's index, how many (null: until `stop`), and either a rate, or how many to emit in
-one turn of the loop and how many may be emitted that some connection has not seen yet. Times are CLOCK_MONOTONIC,
-which all processes of a machine share.
+`play` has the place and the number of the emissions, whether they come again and again until `stop`, and either a rate,
+or how many to emit in one turn of the loop and how many may be emitted that some client has not seen yet. Times are
+CLOCK_MONOTONIC, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -15,18 +15,12 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-Emit = Callable[[Any], Awaitable[None]]
-Lists = Mapping[str, Sequence[Any]]
+from benchmarks.script import Sending
 
-
-def read_lists(path: str) -> dict[str, list[tuple[str, Any]]]:
-    """The messages file: name of a list -> events with their data."""
-    lists = json.loads(Path(path).read_text(encoding="utf-8"))
-    return {name: [(event, data) for event, data in several] for name, several in lists.items()}
+Emit = Callable[[Sending], Awaitable[None]]
 
 
 def announce(port: int, control_port: int) -> None:
@@ -36,10 +30,10 @@ def announce(port: int, control_port: int) -> None:
 
 
 class Conductor:
-    """Plays lists of prepared messages through `emit`."""
+    """Plays the script's emissions through `emit`."""
 
-    def __init__(self, lists: Lists, emit: Emit) -> None:
-        self._lists, self._emit = lists, emit
+    def __init__(self, sendings: Sequence[Sending], emit: Emit) -> None:
+        self._sendings, self._emit = sendings, emit
         self._seen, self._stopped = 0, False
         self._news = asyncio.Event()
         self._emitted = 0
@@ -74,22 +68,20 @@ class Conductor:
         self._tell(writer, {"played": self._emitted})
 
     async def _play_at_rate(self, order: dict[str, Any], began_ns: int) -> None:
-        several = self._lists[order["list"]]
         for number in range(order["count"]):
             due_s = number / order["rate_per_s"] - (time.monotonic_ns() - began_ns) / 1e9
             await asyncio.sleep(max(0, due_s))
-            await self._emit(several[(order["first"] + number) % len(several)])
+            await self._emit(self._sendings[order["first"] + number])
             self._emitted += 1
 
     async def _play_at_full_load(self, order: dict[str, Any]) -> None:
-        several = self._lists[order["list"]]
         number, count = 0, order["count"]
-        while not self._stopped and (count is None or number < count):
+        while not self._stopped and (number < count or order["is_endless"]):
             while self._emitted + order["per_turn"] > self._seen + order["most_ahead"] and not self._stopped:
                 self._news.clear()
                 await self._news.wait()
             for _ in range(order["per_turn"]):
-                await self._emit(several[(order["first"] + number) % len(several)])
+                await self._emit(self._sendings[order["first"] + number % count])
                 self._emitted += 1
                 number += 1
             await asyncio.sleep(0)

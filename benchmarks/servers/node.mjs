@@ -1,6 +1,6 @@
 // Node's socket.io, on ws or on uWebSockets.
 //
-// In: --engine ws|uws [--deflate] MESSAGES. Out: both ports in one line of JSON on stdout.
+// In: --engine ws|uws [--deflate] SCRIPT. Out: both ports in one line of JSON on stdout.
 // Never: sets anything else. What `play`, `seen` and `stop` mean is said in conductor.py.
 import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
@@ -10,50 +10,57 @@ import { parseArgs } from "node:util";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { Server } from "socket.io";
 
-const ROOM = "chat";
 const { values: options, positionals } = parseArgs({
   options: { engine: { type: "string" }, deflate: { type: "boolean", default: false } },
   allowPositionals: true,
 });
-const lists = JSON.parse(readFileSync(positionals[0], "utf8"));
+const script = JSON.parse(readFileSync(positionals[0], "utf8"));
+const ids = new Map();
 const io = new Server({ perMessageDeflate: options.deflate });
-io.on("connection", (socket) => socket.join(ROOM));
+io.on("connection", (socket) => {
+  const slot = Number(socket.handshake.query.slot);
+  ids.set(slot, socket.id);
+  socket.join(script.rooms[slot]);
+});
 
 let emitted = 0;
 let seen = 0;
 let stopped = false;
 let wake = () => {};
 
-function emit(list, index) {
-  const [event, data] = list[index % list.length];
-  io.to(ROOM).emit(event, data);
+function emit(index) {
+  const [message, to, skip] = script.sendings[index];
+  let receivers = io.of("/");
+  if (to !== null) receivers = receivers.to(typeof to === "number" ? ids.get(to) : to);
+  if (skip !== null) receivers = receivers.except(ids.get(skip));
+  receivers.emit(...script.messages[message]);
   emitted += 1;
 }
 
-async function playAtRate(order, list, began) {
+// A timer takes 1 ms at least, so what is overdue does without.
+async function playAtRate(order, began) {
   for (let number = 0; number < order.count; number++) {
     const dueMs = (number / order.rate_per_s) * 1000 - Number(process.hrtime.bigint() - began) / 1e6;
-    await sleep(Math.max(0, dueMs));
-    emit(list, order.first + number);
+    await (dueMs > 0 ? sleep(dueMs) : turn());
+    emit(order.first + number);
   }
 }
 
-async function playAtFullLoad(order, list) {
+async function playAtFullLoad(order) {
   let number = 0;
-  while (!stopped && (order.count === null || number < order.count)) {
+  while (!stopped && (order.is_endless || number < order.count)) {
     while (emitted + order.per_turn > seen + order.most_ahead && !stopped) {
       await new Promise((resolve) => (wake = resolve));
     }
-    for (let one = 0; one < order.per_turn; one++) emit(list, order.first + number++);
+    for (let one = 0; one < order.per_turn; one++) emit(order.first + (number++ % order.count));
     await turn();
   }
 }
 
 async function play(order, tell) {
   const began = process.hrtime.bigint();
-  const list = lists[order.list];
   tell({ began_ns: Number(began) });
-  await (order.rate_per_s ? playAtRate(order, list, began) : playAtFullLoad(order, list));
+  await (order.rate_per_s ? playAtRate(order, began) : playAtFullLoad(order));
   tell({ played: emitted });
 }
 

@@ -19,11 +19,21 @@ from reznet_ws.deflate.frame import Frame, build_frame
 from reznet_ws.deflate.history import History
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.deflate.kept import KeptCompressors
-from reznet_ws.deflate.sharing import STOCK_BITS, Group, Readers, divide, window_bits
+from reznet_ws.deflate.sharing import (
+    STOCK_BITS,
+    STOCK_LEVEL,
+    Group,
+    Readers,
+    divide,
+    kept_bits,
+    level,
+    text_bits,
+    window_bits,
+)
 from reznet_ws.settings import Settings
 
-# zlib's own default, and stock's.
-_LEVEL = 6
+# A budget for few connections: three for rooms, or five for one alone. More, and it comes to this for each connection.
+_KEPT_BYTES, _KEPT_BYTES_EACH = 524_288, 8192
 # RFC 7692 has 8 bits too, which zlib does not make for raw deflate.
 _LEAST_BITS = 9
 
@@ -62,7 +72,7 @@ class Histories:
     def __init__(self) -> None:
         self._histories: set[History] = set()
         self._kept = KeptCompressors()
-        self._messages = self._compressions = 0
+        self._connections = self._messages = self._compressions = 0
 
     def frames(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
         """Whole frames and the lines that each is for, which are then taken to have been sent it."""
@@ -77,17 +87,15 @@ class Histories:
             deflated = [line for line in lines if line.inflater is not None]
             return [(frame.clear, clear), *self.frames(frame, deflated, settings)]
         self._messages += 1
-        self._kept.shed(self._messages, settings.deflate_kept_bytes)
+        budget_bytes = max(_KEPT_BYTES, _KEPT_BYTES_EACH * self._connections)
+        self._kept.begin(self._messages, min(settings.deflate_kept_bytes, budget_bytes))
         if not (settings.deflate_shared and settings.deflate_takeover):
             return self._alone(frame, lines, settings)
-        ways: Ways[L] = []
-        if len(histories) == 1 and None not in histories:
-            readers: list[Readers[L]] = [(histories.pop(), lines)]
-        else:
-            readers = self._divide_lines(frame, lines, settings, ways)
-        for group in divide(readers, len(frame.data), settings.deflate_window_bits):
-            ways.append((self._compress(frame, group, settings), _lines_of(group)))
-        return ways
+        if len(histories) == 1:
+            history = histories.pop()
+            if history is not None:
+                return [(self._compress_one(frame, history, lines, settings), lines)]
+        return self._compress_all(frame, lines, settings)
 
     def leave(self, inflater: Inflater) -> None:
         """The connection is gone; should something come for it still, it travels clear."""
@@ -109,8 +117,26 @@ class Histories:
             compressions=self._compressions,
         )
 
-    def _divide_lines(self, frame: Frame, lines: Sequence[L], settings: Settings, ways: Ways[L]) -> list[Readers[L]]:
-        """Lines by their history; who has none begins one, or finds its frame in `ways` if it cannot."""
+    def _compress_all(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
+        """For lines at several histories, or at none yet."""
+        readers, cannot = self._divide_lines(lines)
+        ways: Ways[L] = self._alone(frame, cannot, settings) if cannot else []
+        if len(readers) > 1:
+            readers = self._merge(readers)
+        if len(readers) == 1:
+            history, several = readers[0]
+            return [*ways, (self._compress_one(frame, history, several, settings), several)]
+        for group in divide(readers, len(frame.data), settings.deflate_window_bits):
+            if len(group.readers) == 1:
+                history, several = group.readers[0]
+                ways.append((self._compress_one(frame, history, several, settings), several))
+            else:
+                together = [line for _, several in group.readers for line in several]
+                ways.append((self._compress_group(frame, group, len(together), settings), together))
+        return ways
+
+    def _divide_lines(self, lines: Sequence[L]) -> tuple[list[Readers[L]], list[L]]:
+        """Lines by their history, which who has none begins; and those who can have none."""
         at: dict[History, list[L]] = {}
         none: list[L] = []
         for line in lines:
@@ -128,9 +154,7 @@ class Histories:
         readers: list[Readers[L]] = [*at.items()]
         for bits, several in begin.items():
             readers.append((self._join(History(bits), several), several))
-        if cannot:
-            ways += self._alone(frame, cannot, settings)
-        return self._merge(readers) if len(readers) > 1 else readers
+        return readers, cannot
 
     def _merge(self, readers: Sequence[Readers[L]]) -> list[Readers[L]]:
         """Those whose histories have come to hold the same messages are at one from now on."""
@@ -158,42 +182,46 @@ class Histories:
                     merged.append(same[0])
         return merged
 
-    def _compress(self, frame: Frame, group: Group[L], settings: Settings) -> bytes:
-        """The frame of a group, whose histories then hold the message."""
+    def _compress_group(self, frame: Frame, group: Group[L], count: int, settings: Settings) -> bytes:
+        """One frame for several histories, from what they have in common at their end."""
         histories = [self._settle(history, lines) for history, lines in group.readers]
-        self._compressions += 1
-        data = frame.data
-        count = sum(len(lines) for _, lines in group.readers)
-        most_bits = window_bits(histories[0], count, settings.deflate_window_bits)
-        if len(histories) == 1:
-            payload = self._compress_one(data, histories[0], group.bits, most_bits, settings)
-        else:
-            text = b"".join(histories[0].tail(1 << group.bits))
-            payload = _anew(data, text, group.bits, most_bits, settings).payload(data)
-            for history in histories:
-                self._kept.drop(history)
+        first = histories[0]
+        most_bits = window_bits(first, count, settings.deflate_window_bits)
+        text = b"".join(first.tail(1 << group.bits))
+        payload = _anew(frame.data, text, group.bits, most_bits, level(first, count), settings).payload(frame.data)
+        held_bits = kept_bits(first, count, settings.deflate_window_bits)
         for history in histories:
-            history.append(frame.text, 1 << most_bits)
-            history.used = self._messages
+            self._kept.drop(history)
+            history.append(frame.text, 1 << held_bits, len(payload), self._messages)
+        self._compressions += 1
         return build_frame(frame.opcode, payload, compressed=True)
 
-    def _compress_one(self, data: bytes, history: History, bits: int, most_bits: int, settings: Settings) -> bytes:
+    def _compress_one(self, frame: Frame, history: History, lines: Sequence[L], settings: Settings) -> bytes:
         """With the compressor that is kept, or one made from the text; all of it, where that one will be kept."""
-        kept = history.compressor
-        full_bits = max(min(STOCK_BITS, most_bits), min(most_bits, (history.text_bytes + len(data) - 1).bit_length()))
-        if kept is not None:
-            if full_bits <= kept.bits <= settings.deflate_window_bits and kept.mem_level == settings.deflate_mem_level:
-                self._kept.touch(history)
-                return kept.payload(data)
+        data, count, mem_level = frame.data, len(lines), settings.deflate_mem_level
+        if history.members != count:
+            history = self._settle(history, lines)
+        most_bits = window_bits(history, count, settings.deflate_window_bits)
+        effort = level(history, count)
+        # What all of the text and the message need.
+        bits = min(most_bits, max(STOCK_BITS, (history.text_bytes + len(data) - 1).bit_length()))
+        compressor = history.compressor
+        if compressor is None or not compressor.does(bits, most_bits, effort, mem_level):
             self._kept.drop(history)
-        size = Compressor.size(full_bits, settings.deflate_mem_level)
-        text = b"".join(history.messages)
-        if self._kept.admits(history, size, settings.deflate_kept_bytes):
-            compressor = Compressor(full_bits, _LEVEL, settings.deflate_mem_level, text)
-            self._kept.keep(history, compressor, settings.deflate_kept_bytes)
+            text = b"".join(history.messages)
+            if self._kept.admits(history, Compressor.size(bits, mem_level)):
+                compressor = Compressor(bits, effort, mem_level, text)
+                self._kept.keep(history, compressor)
+            else:
+                bits = text_bits(history, count, len(data), most_bits)
+                compressor = _anew(data, text, bits, most_bits, effort, settings)
         else:
-            compressor = _anew(data, text, bits, most_bits, settings)
-        return compressor.payload(data)
+            self._kept.touch(history)
+        payload = compressor.payload(data)
+        held_bits = kept_bits(history, count, settings.deflate_window_bits)
+        history.append(frame.text, 1 << held_bits, len(payload), self._messages)
+        self._compressions += 1
+        return build_frame(frame.opcode, payload, compressed=True)
 
     def _settle(self, history: History, lines: Sequence[L]) -> History:
         """A history that has exactly these members, all of whom are at this one."""
@@ -218,12 +246,15 @@ class Histories:
         for line in lines:
             inflater = line.inflater
             assert inflater is not None
+            if inflater.history is None:
+                self._connections += 1
             inflater.history, inflater.alone = history, None
         return history
 
     def _forget(self, inflater: Inflater) -> None:
         history, inflater.history, inflater.alone = inflater.history, None, None
         if history is not None:
+            self._connections -= 1
             history.members -= 1
             if not history.members:
                 self._kept.drop(history)
@@ -245,7 +276,7 @@ class Histories:
             elif settings.deflate_takeover and inflater.takeover:
                 alone = inflater.alone
                 if alone is None or (alone.bits, alone.mem_level) != (bits, settings.deflate_mem_level):
-                    alone = inflater.alone = Compressor(bits, _LEVEL, settings.deflate_mem_level)
+                    alone = inflater.alone = Compressor(bits, STOCK_LEVEL, settings.deflate_mem_level)
                 self._compressions += 1
                 ways.append((build_frame(frame.opcode, alone.payload(frame.data), compressed=True), [line]))
             else:
@@ -254,21 +285,14 @@ class Histories:
                 (clear if too_small else fresh.setdefault(bits, [])).append(line)
         for bits, several in fresh.items():
             self._compressions += 1
-            payload = Compressor(bits, _LEVEL, settings.deflate_mem_level).payload(frame.data)
+            payload = Compressor(bits, STOCK_LEVEL, settings.deflate_mem_level).payload(frame.data)
             ways.append((build_frame(frame.opcode, payload, compressed=True), several))
         if clear:
             ways.append((frame.clear, clear))
         return ways
 
 
-def _anew(data: bytes, text: bytes, bits: int, most_bits: int, settings: Settings) -> Compressor:
+def _anew(data: bytes, text: bytes, bits: int, most_bits: int, effort: int, settings: Settings) -> Compressor:
     """A compressor that may refer to the last `1 << bits` bytes of the text, and to all of a long message itself."""
     bits = max(bits, min(most_bits, (len(data) - 1).bit_length()))
-    return Compressor(bits, _LEVEL, settings.deflate_mem_level, text[-1 << bits :])
-
-
-def _lines_of(group: Group[L]) -> Sequence[L]:
-    """In one list, without a copy where they are."""
-    if len(group.readers) == 1:
-        return group.readers[0][1]
-    return [line for _, lines in group.readers for line in lines]
+    return Compressor(bits, effort, settings.deflate_mem_level, text[-1 << bits :])

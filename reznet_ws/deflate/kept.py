@@ -20,22 +20,23 @@ class KeptCompressors:
         # Least recently used first.
         self._histories: dict[History, None] = {}
         self.memory_bytes = 0
+        self._budget_bytes = 0
 
     def __len__(self) -> int:
         return len(self._histories)
 
-    def admits(self, history: History, memory_bytes: int, budget_bytes: int) -> bool:
+    def admits(self, history: History, memory_bytes: int) -> bool:
         """Whether a compressor of this size has a place, or takes that of one used less recently than this history."""
-        if self.memory_bytes + memory_bytes <= budget_bytes:
+        if self.memory_bytes + memory_bytes <= self._budget_bytes:
             return True
-        if memory_bytes > budget_bytes:
+        if memory_bytes > self._budget_bytes:
             return False
         return next(iter(self._histories)).used < history.used
 
-    def keep(self, history: History, compressor: Compressor, budget_bytes: int) -> None:
+    def keep(self, history: History, compressor: Compressor) -> None:
         """Keep one that was admitted."""
         self.drop(history)
-        while self._histories and self.memory_bytes + compressor.memory_bytes > budget_bytes:
+        while self._histories and self.memory_bytes + compressor.memory_bytes > self._budget_bytes:
             self.drop(next(iter(self._histories)))
         history.compressor = compressor
         self._histories[history] = None
@@ -59,12 +60,12 @@ class KeptCompressors:
         if self._histories.pop(history, 0) is None:
             self._histories[fork] = None
 
-    def shed(self, now: int, budget_bytes: int) -> None:
-        """Give up one that is idle, and all that a smaller budget leaves no place for. `now`: in messages."""
-        if not self._histories:
-            return
-        oldest = next(iter(self._histories))
-        if oldest.used < now - _IDLE_AFTER_MESSAGES:
-            self.drop(oldest)
+    def begin(self, now: int, budget_bytes: int) -> None:
+        """A message comes, the server's `now`-th: gives up what is idle, and what a smaller budget has no place for."""
+        self._budget_bytes = budget_bytes
         while self.memory_bytes > budget_bytes:
             self.drop(next(iter(self._histories)))
+        if self._histories:
+            oldest = next(iter(self._histories))
+            if oldest.used < now - _IDLE_AFTER_MESSAGES:
+                self.drop(oldest)

@@ -20,17 +20,24 @@ L = TypeVar("L")
 # A history, and the lines of those at it that a message is for.
 Readers = tuple[History, Sequence[L]]
 
-# Stock's window; zlib reaches back 262 bytes less.
-STOCK_BITS = 12
+# uvicorn's window; zlib reaches back 262 bytes less.
+STOCK_BITS, STOCK_LEVEL = 12, 6
 # All that deflate has; and what one alone may use of it.
-MOST_BITS, ALONE_BITS = 15, 14
+_MOST_BITS, _ALONE_BITS = 15, 14
+# Where compression leaves more than this, messages are mostly random (hex leaves 0.59, base64 0.76), and what looks
+# alike in more text is chance: to refer to it takes 2 % more bytes.
+_RANDOM_LEFT = 0.45
+# zlib's level 8 looks for matches more patiently. Where compression leaves less than this of some messages, there are
+# long ones, and it takes the time of level 6 for 0.99 (chat), 0.94 (simulated agents) or 0.6 (rows of figures) of the
+# bytes. Else, where the same three bytes are everywhere, it takes up to 9 times as long: less than stock, which
+# compresses once for each, only for so many.
+_PATIENT_LEVEL, _PATIENT_LEFT, _PATIENT_RECEIVERS = 8, 0.2, 10
 # Of one compression by zlib, made from the text anew (AMD EPYC, zlib 1.3): so many us, and so many for each KB of it.
 _ANEW_US = 6.0
 _TEXT_KB_US = 1.2
-# What the text saves when it is twice as long, as a share of stock's bytes (0.02 to 0.15 over five traffics, see
-# `python -m benchmarks bytes`), and what stock leaves of a message (0.09 to 0.30).
+# What each doubling of the text saves, as a share of stock's bytes: 0.02 to 0.15 over five traffics
+# (`python -m benchmarks bytes`).
 _SAVED_BY_DOUBLE = 0.08
-_LEFT = 0.3
 # What a us of the server is worth.
 _BYTES_PER_US = 0.25
 
@@ -44,8 +51,6 @@ class Group(NamedTuple, Generic[L]):
 
 def divide(readers: Sequence[Readers[L]], message_bytes: int, most_bits: int) -> list[Group[L]]:
     """Groups of readers, whose histories all differ. `most_bits`: the window in the settings."""
-    if len(readers) == 1:
-        return _divide(readers, STOCK_BITS, message_bytes, most_bits)[1]
     groups: list[Group[L]] = []
     alike, short = _alike(readers, STOCK_BITS)
     for several in (*alike, *([reader] for reader in short)):
@@ -53,32 +58,59 @@ def divide(readers: Sequence[Readers[L]], message_bytes: int, most_bits: int) ->
     return groups
 
 
+def text_bits(history: History, count: int, message_bytes: int, most_bits: int) -> int:
+    """How much text a message is worth to so many at one history, where it has to be read anew: `1 << bits` bytes."""
+    bits = min(STOCK_BITS, most_bits)
+    while bits < most_bits and history.text_bytes > 1 << bits:
+        saved_bytes = count * message_bytes * history.left * _SAVED_BY_DOUBLE
+        if saved_bytes < _BYTES_PER_US * _TEXT_KB_US * (1 << bits) / 1024:
+            break
+        bits += 1
+    return bits
+
+
+def kept_bits(history: History, count: int, most_bits: int) -> int:
+    """How much text so many at a history hold, `1 << bits` bytes. One alone has to do with less: it is the only one
+    to pay for it."""
+    return min(history.bits, most_bits, _ALONE_BITS if count == 1 else _MOST_BITS)
+
+
 def window_bits(history: History, count: int, most_bits: int) -> int:
-    """The largest window to use for so many. One alone has to do with less: it pays for its text, and by itself."""
-    return min(history.bits, most_bits, ALONE_BITS if count == 1 else MOST_BITS)
+    """The largest window to use for a message to them."""
+    return min(STOCK_BITS if history.left > _RANDOM_LEFT else _MOST_BITS, kept_bits(history, count, most_bits))
+
+
+def level(history: History, count: int) -> int:
+    """zlib's level for so many at a history."""
+    is_worth_it = count >= _PATIENT_RECEIVERS or history.least_left < _PATIENT_LEFT
+    return _PATIENT_LEVEL if is_worth_it else STOCK_LEVEL
 
 
 def _divide(
     readers: Sequence[Readers[L]], bits: int, message_bytes: int, most_bits: int
 ) -> tuple[float, list[Group[L]]]:
     """The cost in bytes, and the groups, of readers who have at least `1 << bits` bytes in common, or of one alone."""
+    history, lines = readers[0]
+    if len(readers) == 1:
+        most_bits = window_bits(history, len(lines), most_bits)
+        bits = text_bits(history, len(lines), message_bytes, most_bits)
+        return _cost(bits, len(lines), message_bytes * history.left), [Group(readers, bits)]
     count = sum(len(lines) for _, lines in readers)
-    reached = min(bits, most_bits, readers[0][0].bits)
-    together = _cost(reached, count, message_bytes), [Group(readers, reached)]
-    if bits >= window_bits(readers[0][0], count, most_bits):
-        return together
-    if len(readers) == 1 and readers[0][0].text_bytes <= 1 << bits:
-        return together
-    alike, short = _alike(readers, bits + 1) if len(readers) > 1 else ([readers], [])
+    most_bits = window_bits(history, count, most_bits)
+    together = Group(readers, min(bits, most_bits))
+    cost_together = _cost(together.bits, count, message_bytes * history.left)
+    if bits >= most_bits:
+        return cost_together, [together]
+    alike, short = _alike(readers, bits + 1)
     cost, groups = 0.0, list[Group[L]]()
     for several in alike:
         part_cost, part = _divide(several, bits + 1, message_bytes, most_bits)
         cost += part_cost
         groups += part
     if short:
-        cost += _cost(bits, sum(len(lines) for _, lines in short), message_bytes)
+        cost += _cost(bits, sum(len(lines) for _, lines in short), message_bytes * history.left)
         groups.append(Group(short, bits))
-    return (cost, groups) if cost < together[0] else together
+    return (cost, groups) if cost < cost_together else (cost_together, [together])
 
 
 def _alike(readers: Sequence[Readers[L]], bits: int) -> tuple[list[Sequence[Readers[L]]], list[Readers[L]]]:
@@ -105,6 +137,6 @@ def _alike(readers: Sequence[Readers[L]], bits: int) -> tuple[list[Sequence[Read
     return alike, short
 
 
-def _cost(bits: int, count: int, message_bytes: int) -> float:
-    left = message_bytes * _LEFT * (1 - _SAVED_BY_DOUBLE * (bits - STOCK_BITS))
-    return count * left + _BYTES_PER_US * (_ANEW_US + _TEXT_KB_US * (1 << bits) / 1024)
+def _cost(bits: int, count: int, stock_bytes: float) -> float:
+    us = _ANEW_US + _TEXT_KB_US * (1 << bits) / 1024
+    return count * stock_bytes * (1 - _SAVED_BY_DOUBLE * (bits - STOCK_BITS)) + _BYTES_PER_US * us

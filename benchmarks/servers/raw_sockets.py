@@ -11,12 +11,14 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 from typing import Any, cast
 
 from websockets.frames import Opcode
 
-from benchmarks.servers.conductor import Conductor, announce, read_lists
-from reznet_ws.deflate.window import build_frame
+from benchmarks.script import Sending, read_script
+from benchmarks.servers.conductor import Conductor, announce
+from reznet_ws.deflate.frame import build_frame
 
 # Source: RFC 6455 section 1.3.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -31,7 +33,7 @@ _JOINED = build_frame(Opcode.TEXT, b'40{"sid":"floor"}')
 class FloorProtocol(asyncio.Protocol):
     """One connection: the handshake, the first message, nothing more."""
 
-    def __init__(self, transports: dict[asyncio.Transport, None]) -> None:
+    def __init__(self, transports: list[asyncio.Transport | None]) -> None:
         self._transports = transports
         self._request = b""
         self._is_open = self._is_joined = False
@@ -45,7 +47,7 @@ class FloorProtocol(asyncio.Protocol):
         if self._is_open and not self._is_joined:
             self._is_joined = True
             self._transport.write(_JOINED)
-            self._transports[self._transport] = None
+            self._transports[_slot(self._request)] = self._transport
         elif not self._is_open:
             self._request += data
             if b"\r\n\r\n" in self._request:
@@ -54,9 +56,11 @@ class FloorProtocol(asyncio.Protocol):
             elif len(self._request) > _MAX_REQUEST_BYTES:
                 self._transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Write there no more."""
-        self._transports.pop(self._transport, None)
+
+def _slot(request: bytes) -> int:
+    """Source: RawClient.ask."""
+    _, _, rest = request.partition(b"slot=")
+    return int(re.split(rb"[ &]", rest, maxsplit=1)[0])
 
 
 def _handshake(request: bytes) -> bytes:
@@ -77,18 +81,23 @@ def _frame(message: tuple[str, Any]) -> bytes:
     return build_frame(Opcode.TEXT, b"42" + json.dumps(message, separators=(",", ":")).encode())
 
 
-async def serve(messages: str) -> None:
+async def serve(path: str) -> None:
     """Serve until told to stop."""
-    transports: dict[asyncio.Transport, None] = {}
+    script = read_script(path)
+    transports: list[asyncio.Transport | None] = [None] * script.clients
+    frames = list(map(_frame, script.messages))
+    reached = dict(zip(script.sendings, script.receivers(), strict=True))
 
-    async def emit(frame: bytes) -> None:
-        for transport in transports:
+    async def emit(sending: Sending) -> None:
+        frame = frames[sending.message]
+        for slot in reached[sending]:
+            transport = transports[slot]
+            assert transport is not None
             transport.write(frame)
 
-    lists = {name: list(map(_frame, several)) for name, several in read_lists(messages).items()}
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: FloorProtocol(transports), "127.0.0.1", 0, backlog=2048)
-    conductor = Conductor(lists, emit)
+    conductor = Conductor(script.sendings, emit)
     announce(int(server.sockets[0].getsockname()[1]), await conductor.listen())
     await server.serve_forever()
 
@@ -97,7 +106,7 @@ def main() -> None:
     """Run in the loop that is named."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), required=True)
-    parser.add_argument("messages")
+    parser.add_argument("script")
     args = parser.parse_args()
     factory = None
     if args.loop == "uvloop":
@@ -105,7 +114,7 @@ def main() -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(args.messages))
+        runner.run(serve(args.script))
 
 
 if __name__ == "__main__":

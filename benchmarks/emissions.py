@@ -1,6 +1,6 @@
 """What the servers emit: the same messages for all, from the lab's workload or from a capture.
 
-In: a seed, or lines of JSON. Out: lists of emissions, also as one file that every server reads.
+In: a seed, or lines of JSON. Out: conversations: events with their data, in order.
 Never: holds more than `MAX_FILE_BYTES` of a capture.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ PER_BATCH = 5
 BATCH_EVENT = "messages"
 # Of the workload: at 270 bytes each, far more than the largest window holds, so that a second lap repeats nothing.
 LAB_MESSAGES = 3000
-# At full load all servers go round and round through as many, or a quick one would be given other messages than a slow
-# one; in the lab's traffic they are 60 KB, more than any window holds.
-LAP_MESSAGES = 100
+# More bytes of the lab's traffic than any window holds, so that a second time round repeats nothing.
+CONVERSATION_MESSAGES = 400
 _LAB_RATE_PER_S = 20.0
 # What a client is sent, in the words of the captures that are read.
 _RECEIVED = (None, "in", "received")
@@ -33,7 +33,7 @@ class TrafficError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Emission:
+class RecordedEvent:
     """One event with its data, as `emit` takes them; `at_ms` where the source has a clock."""
 
     event: str
@@ -41,20 +41,20 @@ class Emission:
     at_ms: float | None = None
 
 
-def lab_traffic(seed: int = 1, count: int = LAB_MESSAGES) -> list[Emission]:
+def lab_traffic(seed: int = 1, count: int = LAB_MESSAGES) -> list[RecordedEvent]:
     """The lab's agent chat."""
     messages = itertools.islice(generate(seed, _LAB_RATE_PER_S), count)
-    return [Emission(message.event, message.data, message.offset_ms) for message in messages]
+    return [RecordedEvent(message.event, message.data, message.offset_ms) for message in messages]
 
 
-def read_traffic(path: Path, most: int | None = None) -> list[Emission]:
+def read_traffic(path: Path, most: int | None = None) -> list[RecordedEvent]:
     """A capture's messages to the client: lines of `{"event", "data"}`, perhaps with `dir` and `ts_ms`.
 
     Raises: TrafficError, OSError.
     """
     if path.stat().st_size > MAX_FILE_BYTES:
         raise TrafficError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    emissions: list[Emission] = []
+    emissions: list[RecordedEvent] = []
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if most is not None and len(emissions) >= most:
@@ -62,32 +62,39 @@ def read_traffic(path: Path, most: int | None = None) -> list[Emission]:
             if line.strip():
                 row = _read_row(line, f"{path}:{number}")
                 if row.get("dir") in _RECEIVED:
-                    emissions.append(Emission(row["event"], row["data"], row.get("ts_ms")))
+                    emissions.append(RecordedEvent(row["event"], row["data"], row.get("ts_ms")))
     if not emissions:
         raise TrafficError(f"{path} holds no message to a client")
     return emissions
 
 
-def in_batches(emissions: Sequence[Emission], size: int = PER_BATCH) -> list[Emission]:
+def chat_conversations(count: int, seed: int = 1) -> list[list[RecordedEvent]]:
+    """The lab's agent chat, each conversation from a seed of its own."""
+    return [lab_traffic(seed + number, CONVERSATION_MESSAGES) for number in range(count)]
+
+
+def small_conversations(count: int, seed: int = 1) -> list[list[RecordedEvent]]:
+    """Moves of cursors: about 100 bytes each, all of one shape."""
+    return [_moves(random.Random(seed * 1000 + number)) for number in range(count)]
+
+
+def _moves(draw: random.Random) -> list[RecordedEvent]:
+    document, people = f"{draw.getrandbits(64):016x}", [f"{draw.getrandbits(32):08x}" for _ in range(6)]
+    places = {person: [draw.randrange(1600), draw.randrange(900)] for person in people}
+    moves = []
+    for _ in range(CONVERSATION_MESSAGES):
+        person = draw.choice(people)
+        x, y = places[person] = [place + draw.randint(-40, 40) for place in places[person]]
+        moves.append(RecordedEvent("cursor", {"document": document, "person": person, "x": x, "y": y}))
+    return moves
+
+
+def in_batches(emissions: Sequence[RecordedEvent], size: int = PER_BATCH) -> list[RecordedEvent]:
     """The same messages, so many in the data of one event of the application's; what is over is left out."""
     return [
-        Emission(BATCH_EVENT, [{"event": one.event, "data": one.data} for one in several], several[-1].at_ms)
+        RecordedEvent(BATCH_EVENT, [{"event": one.event, "data": one.data} for one in several], several[-1].at_ms)
         for several in (emissions[start : start + size] for start in range(0, len(emissions) - size + 1, size))
     ]
-
-
-def write_messages(path: Path, emissions: Sequence[Emission]) -> None:
-    """The file that servers and load read: name of a list -> `[[event, data], ...]`.
-
-    Raises: TrafficError where there are too few for a batch.
-    """
-    batches = in_batches(emissions)
-    if not batches:
-        raise TrafficError(f"{len(emissions)} messages make no batch of {PER_BATCH}")
-    laps = emissions[-LAP_MESSAGES:]
-    named = {"singles": emissions, "batches": batches, "laps": laps}
-    lists = {name: [[one.event, one.data] for one in several] for name, several in named.items()}
-    path.write_text(json.dumps(lists, ensure_ascii=False), encoding="utf-8")
 
 
 def _read_row(line: str, place: str) -> dict[str, Any]:
@@ -98,3 +105,10 @@ def _read_row(line: str, place: str) -> dict[str, Any]:
     if not isinstance(row, dict) or not isinstance(row.get("event"), str) or "data" not in row:
         raise TrafficError(f"{place} is no object with an event's name and its data")
     return row
+
+
+# Name -> how its conversations are made: how many, from which seed.
+TRAFFICS: Mapping[str, Callable[[int, int], list[list[RecordedEvent]]]] = {
+    "chat": chat_conversations,
+    "small": small_conversations,
+}

@@ -12,6 +12,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from reznet_ws.message.formats import GRANT_EVENT
+
 _END_OF_HEADERS = b"\r\n\r\n"
 _MAX_RESPONSE_BYTES = 16_384
 _MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -22,13 +24,15 @@ _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 # Engine.IO's ping is one character, in three bytes when compressed; an event takes four even where it is nothing but a
 # reference to the one before.
 _LONGEST_PING_BYTES = 3
+# What this project's server answers to a client that asks for a format.
+_GRANT = f'42["{GRANT_EVENT}",'.encode()
 
 
 class ProtocolError(ValueError):
     """A server said what no Socket.IO server says."""
 
 
-class Client:
+class RawClient:
     """From the handshake to the last event. Counts are bytes at the socket, frame headers included."""
 
     __slots__ = (
@@ -53,10 +57,10 @@ class Client:
         self.is_open = self.is_joined = self.is_closed = False
         self.handshake_bytes = self.join_bytes = self.event_bytes = self.control_bytes = 0
 
-    def ask(self, host: str, port: int) -> bytes:
-        """The request that opens the connection."""
+    def ask(self, host: str, port: int, query: str = "") -> bytes:
+        """The request that opens the connection; `query` is added to the address."""
         return (
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nHost: {host}:{port}\r\n"
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
@@ -151,10 +155,12 @@ class Client:
                 self._send(_PONG, payload)
             return None
         text = self._inflate(payload) if first & _RSV1 else payload
-        if text.startswith(b"42"):
+        if text.startswith(_GRANT):
+            self.join_bytes += frame_bytes
+        elif text.startswith(b"42"):
             self.event_bytes += frame_bytes
             return text
-        if text == b"2":
+        elif text == b"2":
             self.control_bytes += frame_bytes
             self._send(_TEXT, b"3")
         elif text.startswith(b"0{"):
