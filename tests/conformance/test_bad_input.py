@@ -202,13 +202,13 @@ NOT_ENGINEIO_PACKETS = {
     "Engine.IO type 9": "9",
     "the server's OPEN": '0{"sid":"x"}',
     "a NOOP": "6",
-    "base64 that is none": "b!",
     "nested too deep for Engine.IO": "4" + "[" * 100_000 + "]" * 100_000,
     "an event of a name that is the server's to call: connect": '42["connect",{}]',
     "an event of a name that is the server's to call: disconnect": '42["disconnect","ping timeout"]',
     "an event of a name that is the server's to call: connect_error": '42["connect_error"]',
 }
 NOT_SOCKETIO_PACKETS = {
+    "base64 that is none": "b!",
     "no Socket.IO type": "4",
     "Socket.IO type 9": "49",
     "a CONNECT_ERROR": '44{"message":"x"}',
@@ -382,7 +382,7 @@ async def test_what_follows_a_fault_in_the_same_breath_is_not_handled() -> None:
     sio.on("x", lambda sid, *args: got.append(args))
     async with attacked(sio=sio) as (_site, client, _honest):
         await client.connect()
-        frames = [b'42["x",1]', b"42[]", b'42["x",2]', b"40/other,", b"42[]", b"!"]
+        frames = [b'42["x",1]', b"!", b'42["x",2]', b"40/other,", b"42[]", b"!"]
         await client.write(b"".join(map(mask_frame, frames)))
         assert (await client.closing()).close_code == 1007
     assert got == [(1,)]
@@ -434,7 +434,7 @@ async def test_the_limit_is_the_servers_own() -> None:
 async def test_a_client_that_answers_no_close_frame_is_forgotten_all_the_same() -> None:
     async with attacked() as (site, client, honest):
         await client.connect()
-        await client.send_text("42[]")
+        await client.send_text("!")
         await until(lambda: len(site.sio.eio.sockets) == len(honest), "the attacker's socket to go")
         assert site.manager.active_connections == len(honest)
 
@@ -447,7 +447,7 @@ async def test_a_second_websocket_for_a_session_that_has_one_is_refused_and_chan
                 assert " 403 " in await second.shake_hands(f"sid={site.eio_sid(client.sid)}")
             await site.sio.emit("still_there", to=client.sid)
             assert (await client.frame()).text == '42["still_there"]'
-        await client.send_text("42[]")
+        await client.send_text("!")
         assert (await client.closing()).close_code == 1007
 
 
@@ -469,12 +469,26 @@ async def test_many_bad_clients_at_once_leave_the_good_ones_alone() -> None:
 
 
 BAD_BODIES = {
+    "a billion attachments": b'451000000000-["x"]',
+    "a name that is the server's to call": b'42["disconnect","x"]',
+}
+DROPPED_BODIES = {
     "no Socket.IO packet": b"42[]",
     "a stray attachment": b"b" + base64.b64encode(b"bytes"),
-    "a billion attachments": b'451000000000-["x"]',
     "nested too deep": b'42["x",' + b"[" * 100_000,
-    "bad among good": b'42["good"]\x1e42[]\x1e42["never"]',
+    "bad among good": b'42["good"]\x1e42[]\x1e42["good"]',
 }
+
+
+@pytest.mark.parametrize("body", DROPPED_BODIES.values(), ids=DROPPED_BODIES)
+async def test_a_body_that_is_merely_wrong_is_dropped_as_stock_does(body: bytes) -> None:
+    sio = new_sio()
+    sio.on("ask", lambda sid: "fine")
+    async with open_site(sio=sio) as site, raw(site.url) as client:
+        target = await client.connect_polling()
+        assert (await client.request("POST", target, body))[0] == 200
+        assert (await client.request("POST", target, b'421["ask"]'))[0] == 200
+        assert b'431["fine"]' in (await client.request("GET", target))[2]
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)

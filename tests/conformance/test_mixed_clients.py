@@ -339,7 +339,8 @@ async def test_switching_every_layer_in_mid_flight_loses_nothing() -> None:
     toggles = ("abbreviate", "utf8", "deflate", "deflate_takeover", "gzip", "batch")
     states = list(itertools.product((False, True), repeat=len(toggles)))
     random.Random(2).shuffle(states)
-    base = Settings(batch=True, 
+    base = Settings(
+        batch=True,
         deflate_adjustable=True,
         gzip_threshold_bytes=300,
         batch_events=frozenset({"n"}),
