@@ -44,6 +44,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     disconnected = False
     close_timeout = 10.0
     close_timer: asyncio.TimerHandle | None = None
+    takeover: _WebSocketTakeover | None = None
     _broadcast: Broadcast
     _end_timer: asyncio.TimerHandle | None = None
 
@@ -170,6 +171,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             if self.transport.inflater is not None:
                 self._broadcast.histories.leave(self.transport.inflater)
             self.transport.drop()
+        # engineio keeps the session until its ping is due, and that would keep all of this; the rest goes in circles.
+        if self.takeover is not None:
+            self.takeover.release()
+        self.on_end = self.find_packet = self.takeover = None
+        self.conn.extensions = []
 
     def _end(self) -> None:
         if self.on_end is not None:
@@ -179,19 +185,34 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 class _WebSocketTakeover(Takeover):
     def __init__(self, receive: Any, send: Any, protocol: WebSocketProtocol, line: Line) -> None:
         super().__init__(receive, send)
-        self._protocol, self.line = protocol, line
+        self._protocol: WebSocketProtocol | None = protocol
+        self.line = line
+        protocol.takeover = self
 
     def on_end(self, ended: Callable[[], object]) -> None:
-        self._protocol.on_end = ended
+        if self._protocol is not None:
+            self._protocol.on_end = ended
 
     def on_frame(self, find: Callable[[str | bytes], Any]) -> None:
-        self._protocol.find_packet = find
+        if self._protocol is not None:
+            self._protocol.find_packet = find
 
     def fail(self, code: int, reason: str) -> None:
-        self._protocol.fail(code, reason)
+        if self._protocol is not None:
+            self._protocol.fail(code, reason)
 
     def end_session(self) -> None:
-        self._protocol.end_session()
+        if self._protocol is not None:
+            self._protocol.end_session()
+
+    def release(self) -> None:
+        """The connection is lost, and nothing is left to take over."""
+        self._protocol = self.line = None
+        self.receive = self.send = _is_lost
+
+
+async def _is_lost(*_: Any) -> Any:
+    raise ConnectionError("the connection is lost")
 
 
 class _HttpTakeover(Takeover):

@@ -178,6 +178,7 @@ class Line(CountingTransport):
         self.queued_bytes = 0
         self._is_paused = False
         self._tell_drained()
+        self.on_backlog = None
 
     def _write_now(self, data: bytes) -> None:
         if self.waiting is not None:
