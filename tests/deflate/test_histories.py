@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
+import zlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from deflate.reader import Reader, send
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reznet_ws.deflate.frame import BINARY, Frame
+from reznet_ws.deflate.frame import BINARY, TEXT, Frame, build_frame
 from reznet_ws.deflate.histories import Histories
 from reznet_ws.demo.workload import generate
 from reznet_ws.message.packet import Message, pack
@@ -292,12 +294,55 @@ def test_a_secret_travels_clear_and_enters_no_history() -> None:
 
 
 def test_stock_without_sharing_to_the_byte(chat: list[bytes]) -> None:
+    """Golden: what uvicorn's window, memory level and zlib's own level make of the same messages."""
     histories = Histories()
     clients = [Reader() for _ in range(3)]
+    uvicorns = {client: zlib.compressobj(wbits=-12, memLevel=5) for client in clients}
     for number, message in enumerate(chat[:100]):
-        send(histories, message, clients[number % 2 :], STOCK)
-    for client in clients:
-        assert client.wire_bytes == client.stock_bytes
+        for wire, (client,) in histories.frames(Frame(TEXT, message), clients[number % 2 :], STOCK):
+            payload = uvicorns[client].compress(message) + uvicorns[client].flush(zlib.Z_SYNC_FLUSH)
+            assert wire == build_frame(TEXT, payload[:-4], compressed=True)
+    assert histories.figures().compressions == 250
+    assert histories.figures().histories == 0
+
+
+def test_a_compressor_of_its_own_lives_while_its_window_is_carried_over() -> None:
+    histories, client = Histories(), Reader()
+    assert client.inflater is not None
+    for change, holds_one in (({}, True), ({"deflate_takeover": False}, False), ({"deflate_shared": True}, False)):
+        send(histories, text(1, 2000), [client], STOCK.replace(**change))
+        assert (client.inflater.alone is not None) is holds_one
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_window_or_memory_level_takes_effect_with_the_next_message(shared: bool) -> None:
+    """A smaller window forgets sooner, and what was forgotten is not referred to when it grows again."""
+    histories, client = Histories(), Reader()
+    wide = Settings(deflate_shared=shared)
+    took = []
+    for bits in (15, 15, 9, 15, 15):
+        for number in (1, 2):
+            send(histories, hexadecimal(number, 1500), [client], wide.replace(deflate_window_bits=bits))
+        took.append(client.wire_bytes[-1])
+    first, again, small, _, grown = took
+    assert again < first / 10
+    assert small > first * 0.9
+    assert grown < first / 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "is_compressed"),
+    [
+        ({}, 0, True),
+        ({"deflate_takeover": False}, 1023, False),
+        ({"deflate_takeover": False}, 1024, True),
+        ({"deflate_takeover": False, "deflate_threshold_bytes": 0}, 0, True),
+    ],
+)
+def test_the_threshold_counts_only_without_takeover(changes: dict[str, Any], size: int, is_compressed: bool) -> None:
+    client = Reader()
+    send(Histories(), b"x" * size, [client], Settings(**changes))
+    assert client.was_compressed == [is_compressed]
 
 
 def test_without_takeover_nothing_is_referred_to_and_small_messages_stay_as_they_are() -> None:
@@ -393,13 +438,3 @@ def test_nothing_is_referred_to_once_a_connection_is_gone() -> None:
 
 def test_nobody_is_home() -> None:
     assert Histories().frames(Frame(1, b"x"), [], Settings()) == []
-
-
-@pytest.mark.parametrize("empty", [b"", b"\x00"])
-def test_the_smallest_messages_do_not_gather_without_end(empty: bytes) -> None:
-    histories, client = Histories(), Reader()
-    for _ in range(3000):
-        send(histories, empty, [client])
-    assert client.inflater is not None
-    assert client.inflater.history is not None
-    assert len(client.inflater.history.messages) <= 1024
