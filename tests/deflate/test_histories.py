@@ -403,7 +403,7 @@ def test_more_streams_than_compressors_do_not_push_one_another_out() -> None:
 
 def test_a_history_holds_the_very_messages_and_no_more_than_its_window_needs() -> None:
     histories = Histories()
-    room, alone = [Reader(), Reader()], Reader()
+    room, alone = [Reader(), Reader(), Reader()], Reader()
     frames = [Frame(1, text(number, 1000)) for number in range(60)]
     for frame in frames:
         histories.frames(frame, room, Settings())

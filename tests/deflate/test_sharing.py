@@ -85,10 +85,10 @@ def test_the_less_histories_have_in_common_the_more_compressions_are_worth_it_to
     assert few < many == 10
 
 
-def test_one_alone_holds_half_of_what_several_do_and_a_client_no_more_than_it_promised() -> None:
-    assert [kept_bits(History(15), count, 15) for count in (1, 2)] == [14, 15]
-    assert [kept_bits(History(bits), 2, 15) for bits in (9, 12)] == [9, 12]
-    assert kept_bits(History(15), 2, 13) == 13
+def test_few_hold_half_of_what_several_do_and_a_client_no_more_than_it_promised() -> None:
+    assert [kept_bits(History(15), count, 15) for count in (1, 2, 3)] == [14, 14, 15]
+    assert [kept_bits(History(bits), 3, 15) for bits in (9, 12)] == [9, 12]
+    assert kept_bits(History(15), 3, 13) == 13
 
 
 def test_random_text_is_not_looked_for_far_away() -> None:
