@@ -22,8 +22,8 @@ Readers = tuple[History, Sequence[L]]
 
 # uvicorn's window; zlib reaches back 262 bytes less.
 STOCK_BITS, STOCK_LEVEL = 12, 6
-# All that deflate has; and what few may use of it. For two, 32 KB of text take 0.90 of the bytes that 16 KB do, and 9 us
-# more a delivery: half as much again.
+# All that deflate has; and what few may use of it. For two, 32 KB of text take 0.90 of the bytes that 16 KB do, and
+# half the time again.
 _MOST_BITS, _FEW_BITS, _FEW = 15, 14, 2
 # Where compression leaves more than this, messages are mostly random (hex leaves 0.59, base64 0.76), and what looks
 # alike in more text is chance: to refer to it takes 2 % more bytes.
