@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 # An application that emits names chosen by its users must not grow the ledger without end.
 MAX_EVENTS = 1000
@@ -51,8 +51,7 @@ class Row:
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """One message's part in a packet: its sizes after each step, and its weight in what the frame takes."""
 
     event: str
@@ -141,40 +140,33 @@ class Ledger:
             tally.clear()
 
     def _book(self, tally: Tally) -> None:
-        weights = [share.weight for share in tally.shares]
-        parts = zip(
-            *(
-                apportion(total, weights)
-                for total in (
-                    tally.frames,
-                    tally.frame_bytes,
-                    tally.deflated_bytes,
-                    tally.wire_bytes,
-                )
-            ),
-            strict=True,
-        )
+        totals = tally.frames, tally.frame_bytes, tally.deflated_bytes, tally.wire_bytes
+        parts: Iterable[Sequence[int]] = [totals]
+        if len(tally.shares) > 1:
+            weights = [share.weight for share in tally.shares]
+            parts = zip(*(apportion(total, weights) for total in totals), strict=True)
+        copies, written = tally.copies, tally.copies - tally.polled_copies
         for share, (frames, frame_bytes, deflated_bytes, wire_bytes) in zip(tally.shares, parts, strict=True):
-            headers = (tally.copies - tally.polled_copies) * sum(map(header_bytes, share.off_frame_bytes))
-            self._row(share.event).add(
-                Row(
-                    tally.copies,
-                    frames,
-                    tally.copies * share.plain_bytes,
-                    tally.copies * share.abbreviated_bytes,
-                    tally.copies * share.encoded_bytes,
-                    tally.copies * share.gzipped_bytes,
-                    frame_bytes,
-                    deflated_bytes,
-                    wire_bytes,
-                    tally.copies * sum(share.off_frame_bytes) + headers,
-                )
-            )
+            row = self._row(share.event)
+            row.deliveries += copies
+            row.frames += frames
+            row.plain_bytes += copies * share.plain_bytes
+            row.abbreviated_bytes += copies * share.abbreviated_bytes
+            row.encoded_bytes += copies * share.encoded_bytes
+            row.gzipped_bytes += copies * share.gzipped_bytes
+            row.frame_bytes += frame_bytes
+            row.deflated_bytes += deflated_bytes
+            row.wire_bytes += wire_bytes
+            for size in share.off_frame_bytes:
+                row.off_wire_bytes += copies * size + written * header_bytes(size)
 
     def _row(self, event: str) -> Row:
-        if event not in self._rows and len(self._rows) >= MAX_EVENTS:
-            event = OTHER_EVENTS
-        return self._rows.setdefault(event, Row())
+        row = self._rows.get(event)
+        if row is None:
+            if len(self._rows) >= MAX_EVENTS:
+                event = OTHER_EVENTS
+            row = self._rows.setdefault(event, Row())
+        return row
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:

@@ -10,12 +10,16 @@ uvicorn's own object for a connection is `self` in the coroutine that runs the a
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from reznet_ws.adapters import compat
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.line import CountingTransport, Line
+
+logger = logging.getLogger("reznet_ws")
 
 # Modules whose wrappers of `send` look at nothing but responses to HTTP requests (starlette/_exception_handler.py
 # `sender`, sentry_sdk/integrations/asgi.py `_sentry_wrapped_send`), and the name that they know the next one by.
@@ -67,8 +71,30 @@ def find_takeover(
         if uvicorn is not None:
             found = uvicorn.take_over(scope, owner, receive, send, broadcast, max_message_bytes)
             if found is not None:
+                _say_once(found)
                 return found  # type: ignore[no-any-return]
+    elif scope["type"] == "websocket":
+        _say_once(None)
     return Takeover(receive, send)
+
+
+_said: set[str] = set()
+
+
+def _say_once(found: Takeover | None) -> None:
+    """What an operator would want to know of the server that it runs under, in one line each."""
+    if found is None:
+        line = (
+            "WebSocket connections cannot be taken over under this server: messages are encoded once, formats and "
+            "batches work, and compression is the server's own; such connections count as uncounted"
+        )
+    elif found.is_watched:
+        line = "A middleware looks at each message, so each takes its way, which shares no compression"
+    else:
+        return
+    if line not in _said:
+        _said.add(line)
+        logger.info(line)
 
 
 def is_passed(send: Any, owner: object) -> bool:
@@ -93,9 +119,7 @@ def _uvicorn() -> Any:
     """Our adapter, where the versions that are installed are known to fit."""
     if "uvicorn" not in sys.modules:
         return None
-    from reznet_ws.adapters import compat
-
-    if not compat.fits("uvicorn"):
+    if not (compat.fits("websockets") and compat.fits("uvicorn")):
         return None
     from reznet_ws.adapters import uvicorn
 

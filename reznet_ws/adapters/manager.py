@@ -7,18 +7,22 @@ Never: changes what a client that asked for nothing gets.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import socketio
 
+from reznet_ws.adapters.compat import missing
 from reznet_ws.adapters.socketio import OptimizedServer, adopt, optimize_and_batch, write_packet
 from reznet_ws.ledger import Ledger
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.encoder import check_arguments
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Report, WindowFigures, report
+
+logger = logging.getLogger("reznet_ws")
 
 
 class ConnectionManager:
@@ -34,11 +38,16 @@ class ConnectionManager:
             raise TypeError(f"async_mode {sio.async_mode!r}: only 'asgi' is supported")
         if isinstance(sio, OptimizedServer) and getattr(sio, "reznet", None) is not None:
             raise ValueError("this server has a ConnectionManager already")
+        lacking = [name for library in ("python-socketio", "python-engineio") for name in missing(library)]
+        if lacking:
+            raise TypeError(f"this python-socketio lacks {', '.join(lacking)}")
         self.sio = sio
         self.road = Broadcast(settings or Settings(), write_packet(sio))
         sio.reznet = self
         # Whether the application sends by a way of its own, which each message then takes.
         self.is_watched = adopt(sio, self.road)
+        way = "by its own way of sending, each message by itself" if self.is_watched else "by one road"
+        logger.info("%s sends %s; %d connections were open", type(sio).__name__, way, len(sio.eio.sockets))
 
     @property
     def settings(self) -> Settings:

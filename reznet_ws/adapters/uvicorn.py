@@ -18,7 +18,7 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
 
 from reznet_ws.adapters.asgi import Takeover, is_passed
-from reznet_ws.adapters.compat import max_size_name
+from reznet_ws.adapters.compat import can_take_over, size_name
 from reznet_ws.adapters.websockets import SharedDeflate, SharedDeflateFactory
 from reznet_ws.deflate.frame import TEXT, Frame
 from reznet_ws.ledger import payload_bytes
@@ -57,7 +57,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         line = Line(counter.inner if isinstance(counter, CountingTransport) else counter, broadcast.ledger)
         self.transport = line
         bound = self.config.ws_max_size
-        setattr(self.conn, max_size_name(), max_message_bytes if bound is None else min(max_message_bytes, bound))
+        name = size_name()
+        assert name is not None, "probed before"
+        setattr(self.conn, name, max_message_bytes if bound is None else min(max_message_bytes, bound))
         deflates = self.config.ws_per_message_deflate
         factories = [SharedDeflateFactory(broadcast.settings, self._compress)] if deflates else []
         self.conn.available_extensions = factories
@@ -212,7 +214,7 @@ def take_over(
     if scope["type"] == "http":
         return _HttpTakeover(receive, send, owner, broadcast) if hasattr(owner, "transport") else None
     is_watched = not is_passed(send, owner)
-    if type(owner) is WebSocketsSansIOProtocol:
+    if type(owner) is WebSocketsSansIOProtocol and can_take_over(owner):
         owner.__class__ = WebSocketProtocol
     elif type(owner).__module__ in DISPLACED and not is_watched and getattr(receive, "__self__", None) is owner:
         from reznet_ws.adapters.displacing import displace

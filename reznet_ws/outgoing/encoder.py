@@ -21,7 +21,7 @@ from reznet_ws.settings import Settings
 WritePacket = Callable[[Any, list[Any], str, "int | None"], Sequence["str | bytes"]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """An event in both formats; the short one only where somebody takes it and it can be had."""
 
