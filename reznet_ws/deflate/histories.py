@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
@@ -139,9 +140,9 @@ class Histories:
         """Lines by their history, which who has none begins; and those who can have none."""
         at: dict[History, list[L]] = {}
         none: list[L] = []
-        for line in lines:
-            history = _history_of(line)
-            (none if history is None else at.setdefault(history, [])).append(line)
+        # Who joined at about the same time stands together, and mostly is at one.
+        for history, several in groupby(lines, key=_history_of):
+            (none if history is None else at.setdefault(history, [])).extend(several)
         begin: dict[int, list[L]] = {}
         cannot: list[L] = []
         for line in none:
@@ -152,8 +153,8 @@ class Histories:
             else:
                 cannot.append(line)
         readers: list[Readers[L]] = [*at.items()]
-        for bits, several in begin.items():
-            readers.append((self._join(History(bits), several), several))
+        for bits, begun in begin.items():
+            readers.append((self._join(History(bits), begun), begun))
         return readers, cannot
 
     def _merge(self, readers: Sequence[Readers[L]]) -> list[Readers[L]]:
