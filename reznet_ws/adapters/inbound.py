@@ -1,7 +1,7 @@
-"""What a client may send: everything that is not well-formed closes its connection, and only its own.
+"""What a client may send: what would do harm closes its connection, and only its own.
 
 In: a received WebSocket message. Out: whether Engine.IO and Socket.IO can take it.
-Never: handles an event.
+Never: handles an event. A packet that is merely no packet is left to python-socketio, which logs it and goes on.
 
 Leans on python-engineio 4.15 (`async_socket.py`: an undecodable packet raises out of the WebSocket handler and leaves
 the socket behind) and python-socketio 5.18 (`async_server.py`, `_handle_eio_message`; `packet.py`, `add_attachment`,
@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import Any
 
 from engineio import packet as eio_packet
-from socketio import packet as sio_packet
 
 # Names that python-socketio calls handlers of its own accord by; a client's event would run them a second time.
 # socket.io-parser refuses them too (`RESERVED_EVENTS`).
@@ -24,8 +23,8 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
 
-class MalformedPacket(ValueError):
-    """What a client sent has the form of a packet and not its content."""
+class ForbiddenPacket(ValueError):
+    """What a client sent would harm the server, so its connection is closed."""
 
 
 def is_engineio_packet(data: str | bytes) -> bool:
@@ -44,33 +43,27 @@ def is_engineio_packet(data: str | bytes) -> bool:
         return False
 
 
-def count_attachments(packet_class: Any, data: str | bytes) -> int | None:
-    """How many attachments follow a Socket.IO packet; None where it is none that a client may send."""
-    try:
-        packet = packet_class(encoded_packet=data)
-        match packet.packet_type:
-            case sio_packet.CONNECT | sio_packet.DISCONNECT:
-                return 0
-            case sio_packet.EVENT | sio_packet.BINARY_EVENT:
-                check_event(packet.data)
-            case sio_packet.ACK | sio_packet.BINARY_ACK:
-                check_ack(packet.id, packet.data)
-            case _:
-                return None
-    except Exception:  # a parser may be any class that the application chose
-        return None
-    return int(packet.attachment_count)
-
-
 def check_event(data: Any) -> None:
-    """Let an event's name and arguments pass. Raises: MalformedPacket."""
+    """Let an event's name and arguments pass.
+
+    Raises: ValueError for what is none, which engineio logs, ForbiddenPacket for a name that is the server's to call.
+    """
     if not (isinstance(data, list) and data and isinstance(data[0], str)):
-        raise MalformedPacket("an event is a list that begins with its name")
+        raise ValueError("an event is a list that begins with its name")
     if data[0] in RESERVED_EVENTS:
-        raise MalformedPacket(f"an event may not be called {data[0]}")
+        raise ForbiddenPacket(f"an event may not be called {data[0]}")
 
 
 def check_ack(ack_id: int | None, data: Any) -> None:
-    """Let an acknowledgement pass. Raises: MalformedPacket."""
+    """Let an acknowledgement pass. Raises: ValueError, which engineio logs."""
     if ack_id is None or not isinstance(data, list):
-        raise MalformedPacket("an acknowledgement is a number and a list")
+        raise ValueError("an acknowledgement is a number and a list")
+
+
+def announced_attachments(packet_class: Any, data: str | bytes) -> int:
+    """How many attachments follow a packet that could not be handled; 0 where it is none."""
+    try:
+        packet = packet_class(encoded_packet=data)
+    except Exception:  # a parser may be any class that the application chose
+        return 0
+    return int(packet.attachment_count)

@@ -22,10 +22,10 @@ from reznet_ws.adapters.engineio import Engine, QueuedPacket, is_secret
 from reznet_ws.adapters.inbound import (
     INVALID_DATA,
     POLICY_VIOLATION,
-    MalformedPacket,
+    ForbiddenPacket,
+    announced_attachments,
     check_ack,
     check_event,
-    count_attachments,
 )
 from reznet_ws.message.formats import GRANT_EVENT
 from reznet_ws.message.payload import FORMAT
@@ -82,15 +82,14 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         try:
             await super()._handle_eio_message(eio_sid, data)
-        except MalformedPacket as error:
-            return await self.eio.close_session(eio_sid, INVALID_DATA, str(error))
-        except Exception:
-            # Only now, so that a good packet is decoded once.
-            announced = None if due else count_attachments(self.packet_class, data)
-            if announced is not None:  # good, but for a namespace that the client is not in
-                await self._expect(connection, announced)
-            elif not due or waiting.pop(eio_sid, None) is not None:
-                return await self.eio.close_session(eio_sid, INVALID_DATA, "not a Socket.IO packet")
+        except ForbiddenPacket as error:
+            await self.eio.close_session(eio_sid, INVALID_DATA, str(error))
+            return
+        except Exception:  # which engineio logs, and goes on
+            if due:
+                waiting.pop(eio_sid, None)  # or it would take whatever comes for another attachment
+            else:  # good, perhaps, but for a namespace that the client is not in: its attachments come all the same
+                await self._expect(connection, announced_attachments(self.packet_class, data))
             raise
         if not due and eio_sid in waiting:
             most = self.reznet.road.settings.max_attachments

@@ -65,7 +65,7 @@ _CHOICES = {
     "no takeover": (1, Settings.off().replace(deflate=True, deflate_takeover=False, deflate_threshold_bytes=300)),
     "abbreviated": (2, Settings(batch=False, deflate=False, gzip=True, utf8=False, **_FIGURES)),
     "recommended": (2, Settings(**_FIGURES)),
-    "everything": (2, Settings(gzip=True, deflate_window_bits=10, batch_max_messages=4, **_FIGURES)),
+    "everything": (2, Settings(batch=True, gzip=True, deflate_window_bits=10, batch_max_messages=4, **_FIGURES)),
     "seed": (2, Settings.seed().replace(**_FIGURES)),
 }
 
@@ -99,7 +99,7 @@ async def test_every_choice_sends_the_very_bytes_that_a_real_socket_takes() -> N
 
 
 def _batching(**figures: Any) -> Settings:
-    return Settings(abbreviate=False, batch_events=frozenset({"tick"}), **figures)
+    return Settings(batch=True, abbreviate=False, batch_events=frozenset({"tick"}), **figures)
 
 
 def _leaves(messages: Sequence[Kept], settings: Settings) -> list[list[str]]:

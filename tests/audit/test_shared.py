@@ -187,7 +187,7 @@ def test_a_room_that_is_sent_the_same_takes_what_windows_of_its_members_would() 
 
 
 def test_batches_are_shared_too() -> None:
-    settings = Settings(abbreviate=False, batch_events=frozenset({"x"}))
+    settings = Settings(batch=True, abbreviate=False, batch_events=frozenset({"x"}))
     captured = {number: [kept("x", {"at": at}, 5.0 * at) for at in range(40)] for number in range(3)}
     with spool_of(captured) as spool:
         own = replay(spool, {"own": settings})["own"]

@@ -61,7 +61,7 @@ def found() -> Searched:
 
 
 def test_every_subset_takes_what_the_ablation_computes(found: Searched) -> None:
-    figures = Settings(batch_events=found.batch_events or Settings().batch_events)
+    figures = Settings(batch=True, batch_events=found.batch_events or Settings().batch_events)
     outcomes = ablate(record(150, mix="unicode"), figures)
     assert [(set(row.layers), row.wire_bytes, row.frames) for row in found.subsets] == [
         (set(subset), outcome.wire_bytes, outcome.frames) for subset, outcome in outcomes.items()

@@ -435,7 +435,7 @@ def test_what_is_no_async_server_is_refused(make: Callable[[], Any], message: st
 
 async def test_a_manager_that_is_closed_ends_its_timer_and_sends_what_waits() -> None:
     sio = new_sio()
-    manager = attach(sio, Settings(batch_window_ms=1000))
+    manager = attach(sio, Settings(batch=True, batch_window_ms=1000))
     async with serving(socketio.ASGIApp(sio)) as url:
         async with connected(url, NEW_WS) as (client,):
             for number in range(3):

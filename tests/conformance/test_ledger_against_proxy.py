@@ -263,7 +263,7 @@ async def test_each_row_is_what_its_frames_took(query: str, extensions: str | No
 
 
 async def test_a_batch_is_shared_out_among_its_messages() -> None:
-    settings = Settings(batch_max_messages=4, deflate=False, batch_window_ms=1000)
+    settings = Settings(batch=True, batch_max_messages=4, deflate=False, batch_window_ms=1000)
     async with open_site(settings) as site, raw(site.url) as client:
         await client.connect("reznet=2")
         await client.frame()  # the grant

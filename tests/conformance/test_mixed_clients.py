@@ -69,7 +69,7 @@ PAYLOADS: list[Any] = [
 
 
 def some_settings() -> dict[str, Settings]:
-    few = Settings(batch_max_messages=3, batch_window_ms=5)
+    few = Settings(batch=True, batch_max_messages=3, batch_window_ms=5)
     everything = frozenset({f"event_{n}" for n in range(len(PAYLOADS))} | {"several", "nothing", "message_batch"})
     return {
         **Settings.presets(),
@@ -131,7 +131,7 @@ async def test_a_binary_event_to_long_polling_and_websocket_breaks_neither(other
 
 
 async def test_namespaces_keep_their_order_among_each_other() -> None:
-    settings = Settings(batch_events=frozenset({"n"}), batch_max_messages=7, batch_window_ms=5)
+    settings = Settings(batch=True, batch_events=frozenset({"n"}), batch_max_messages=7, batch_window_ms=5)
     chooser = random.Random(1)
     async with open_site(settings) as site, connected(site.url, *KINDS, namespaces=NAMESPACES) as clients:
         expected = []
@@ -185,7 +185,7 @@ async def test_rooms_lists_of_rooms_and_single_receivers() -> None:
 
 async def test_what_is_sent_to_one_overtakes_nothing_that_waits() -> None:
     """And what waits is for everybody: an acknowledgement or a message to one member ends nobody else's wait."""
-    settings = Settings(batch_window_ms=1000)
+    settings = Settings(batch=True, batch_window_ms=1000)
     async with open_site(settings) as site, connected(site.url, NEW_WS, NEW_POLLING) as clients:
         first, second = clients
         site.sio.on("ask", lambda sid, data: {"echo": data})
@@ -237,7 +237,7 @@ async def test_every_kind_asks_and_the_server_answers(kind: Kind) -> None:
 
 async def test_a_handler_that_waits_holds_up_none_of_those_after_it() -> None:
     """Handlers begin in the order of emission, as with a stock client, however slowly each of them goes on."""
-    settings = Settings(batch_max_messages=4, batch_events=frozenset({"step"}))
+    settings = Settings(batch=True, batch_max_messages=4, batch_events=frozenset({"step"}))
     async with open_site(settings) as site, connected(site.url, OLD_WS, NEW_WS, NEW_POLLING) as clients:
         begun: dict[str, list[Any]] = {client.kind.name: [] for client in clients}
         finished: dict[str, list[Any]] = {client.kind.name: [] for client in clients}
@@ -296,7 +296,7 @@ async def test_the_synchronous_client_gets_everything_in_order(transport: str) -
 
 
 async def test_the_disconnect_handler_comes_after_what_was_sent_before() -> None:
-    async with open_site(Settings(batch_window_ms=1000)) as site:
+    async with open_site(Settings(batch=True, batch_window_ms=1000)) as site:
         for kind in (OLD_WS, NEW_WS):
             client = Client(kind)
             seen: list[Any] = []
@@ -313,7 +313,7 @@ async def test_the_disconnect_handler_comes_after_what_was_sent_before() -> None
 
 async def test_what_waits_leaves_before_the_server_closes_the_connection() -> None:
     """Also where the application ends the transport beneath Socket.IO."""
-    async with open_site(Settings(batch_window_ms=1000)) as site:
+    async with open_site(Settings(batch=True, batch_window_ms=1000)) as site:
         for kind in (OLD_WS, NEW_WS, NEW_POLLING):
             client = await Client(kind).connect(site.url)
             if kind.query:
@@ -327,7 +327,7 @@ async def test_what_waits_leaves_before_the_server_closes_the_connection() -> No
 
 
 async def test_a_batch_leaves_when_its_window_closes() -> None:
-    async with open_site(Settings(batch_window_ms=20)) as site, connected(site.url, NEW_WS) as (client,):
+    async with open_site(Settings(batch=True, batch_window_ms=20)) as site, connected(site.url, NEW_WS) as (client,):
         for number in range(4):
             await site.sio.emit("agent_status", {"status": number})
         await client.got("agent_status", 4)  # nothing else ends the wait
@@ -340,6 +340,7 @@ async def test_switching_every_layer_in_mid_flight_loses_nothing() -> None:
     states = list(itertools.product((False, True), repeat=len(toggles)))
     random.Random(2).shuffle(states)
     base = Settings(
+        batch=True,
         deflate_adjustable=True,
         gzip_threshold_bytes=300,
         batch_events=frozenset({"n"}),

@@ -12,7 +12,7 @@ from reznet_ws.replay.ablation import Outcome, replay
 from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
-SETTINGS = Settings(batch_window_ms=50, batch_max_messages=3)
+SETTINGS = Settings(batch=True, batch_window_ms=50, batch_max_messages=3)
 
 
 def _texts(batches: list[Any]) -> list[str]:

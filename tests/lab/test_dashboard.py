@@ -86,7 +86,7 @@ def test_a_wide_range_has_stops_that_hold_its_bounds_and_every_presets_value() -
 
 
 def test_a_figure_between_the_stops_can_be_shown(dashboard: Dashboard) -> None:
-    dashboard.lab.settings = Settings(batch_window_ms=37, gzip_threshold_bytes=777)
+    dashboard.lab.settings = Settings(batch=True, batch_window_ms=37, gzip_threshold_bytes=777)
     wait_for(lambda: dashboard.figures["batch_window_ms"].value == 37)
     assert dashboard.figures["gzip_threshold_bytes"].value == 777
 

@@ -18,7 +18,7 @@ windows = st.sampled_from([0.0, 0.1, 0.5, 0.999, 1.0, 1.001, 3.0])
 
 
 def _batcher(**changes: Any) -> MessageBatcher[str, str]:
-    return MessageBatcher(Settings(batch_window_ms=50, batch_max_messages=3).replace(**changes))
+    return MessageBatcher(Settings(batch=True, batch_window_ms=50, batch_max_messages=3).replace(**changes))
 
 
 def _add(
@@ -183,7 +183,7 @@ class Schedule(RuleBasedStateMachine):
         window_ms=st.sampled_from([1, 50, 333.3]), most=st.integers(1, 4), now_ms=st.sampled_from([0.0, -7.5, 1e9])
     )
     def start(self, window_ms: float, most: int, now_ms: float) -> None:
-        self.settings = Settings(batch_window_ms=window_ms, batch_max_messages=most)
+        self.settings = Settings(batch=True, batch_window_ms=window_ms, batch_max_messages=most)
         self.batcher: MessageBatcher[str, int] = MessageBatcher(self.settings)
         self.now_ms = now_ms
         self.count = 0

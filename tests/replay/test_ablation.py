@@ -93,7 +93,7 @@ def test_no_layer_at_all_is_the_events_as_python_socketio_sends_them() -> None:
 def test_a_delay_is_counted_from_when_a_message_was_emitted() -> None:
     status = {"agent_name": "@qa", "status": "idle"}
     trace = [TraceEvent(offset_ms=at, event="agent_status", data=status) for at in (0, 10, 49, 60, 200)]
-    outcome = replay(trace, Settings(batch_window_ms=50))
+    outcome = replay(trace, Settings(batch=True, batch_window_ms=50))
     # The first opens a window; two wait for its end and open the next; the fourth waits for that; the last is alone.
     assert outcome.delays_ms == (0, 40, 1, 40, 0)
     assert outcome.frames == 4
