@@ -203,7 +203,12 @@ def _write(
 
 
 def _bytes(args: argparse.Namespace) -> None:
-    if args.messages < 1 or args.rate <= 0 or not 0 <= args.churn <= 1 or (args.clients or 1) < 1:
+    if (
+        args.messages < 1
+        or args.rate <= 0
+        or not 0 <= args.churn <= 1
+        or (args.clients is not None and args.clients < 1)
+    ):
         raise ValueError("--clients, --messages and --rate must be above 0, --churn from 0 to 1")
     chat = TRAFFICS["chat"]
     traffics: dict[str, Callable[[int], Sequence[Sequence[RecordedEvent]]]] = {

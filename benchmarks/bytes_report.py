@@ -13,12 +13,11 @@ from benchmarks.results_report import markdown_table
 from benchmarks.script import write_script
 from benchmarks.targets import PROMISE, most_of, say
 from benchmarks.topologies import Topology
-from benchmarks.window_bytes import PROMISED_MESSAGES, ComputedBytes, compute, geometric_mean
+from benchmarks.window_bytes import PROMISED_MESSAGES, ROUNDING_BYTES, ComputedBytes, compute, geometric_mean
 from reznet_ws.settings import Settings
 
 # Over all traffics and topologies.
 MEAN_TARGET = 0.75
-# The promise allows for the bits that a match costs which is found farther away.
 _PROMISE_SLACK = 1.01
 
 Conversations = Sequence[Sequence[RecordedEvent]]
@@ -46,7 +45,8 @@ def write_bytes_report(
         "- Bytes: at the socket, frame headers included, from each client's first message on, as ratios to uvicorn's",
         "  default (a window of 12 bits for each connection). 15 bits: the same with larger windows.",
         f"- Any {PROMISED_MESSAGES}: the most that any client was sent over {PROMISED_MESSAGES} messages in a row that",
-        "  follow its first, as a ratio to a window of 12 bits of its own for the same messages.",
+        "  follow its first, as a ratio to a window of 12 bits of its own for the same messages; of anything above it,",
+        f"  {ROUNDING_BYTES} bytes are rounding.",
         "- Compressions: per message, of so many receivers.",
         "- us: of CPU per delivery, ours (stock's); geometric means over the traffics, with the machine's noise.",
         "- KB: per connection, of text and of kept compressors; the largest over the traffics. A compressor of stock's",

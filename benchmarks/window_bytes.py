@@ -24,6 +24,8 @@ from reznet_ws.settings import Settings
 _STOCK = Settings.stock()
 # The promise: nobody is sent more over any so many messages that follow its first.
 PROMISED_MESSAGES = 20
+# Of these, so much is rounding: what is far away takes a few bits more, and each message ends with a whole byte.
+ROUNDING_BYTES = 10
 _TAIL_BYTES = 4
 
 
@@ -33,8 +35,8 @@ class ComputedBytes:
     for each connection, and with histories.
 
     `worst`: the highest ratio, over any 20 messages that follow a client's first, to what a window of its own like
-    stock's takes for the same messages. us of CPU per delivery, in zlib and around it; stock's as if its compressor
-    was always at hand. `kb`: of text and of kept compressors, per connection, at the end.
+    stock's takes for the same messages, see `worst_ratio`. us of CPU per delivery, in zlib and around it; stock's as if
+    its compressor was always at hand. KB of text and of kept compressors, per connection, at the end.
     """
 
     deliveries: int
@@ -157,11 +159,12 @@ def compute(script: Script, replaced_share: float, per_client_s: float, settings
 
 
 def worst_ratio(ours: Sequence[int], stock: Sequence[int]) -> float:
-    """The highest of sums over so many in a row as are promised; 0 where there are fewer."""
-    starts = range(len(ours) - PROMISED_MESSAGES + 1)
-    return max(
-        (sum(ours[at : at + PROMISED_MESSAGES]) / sum(stock[at : at + PROMISED_MESSAGES]) for at in starts), default=0
+    """The highest of sums over so many in a row as are promised, but for what is rounding; 0 where there are fewer."""
+    sums = (
+        (sum(ours[start : start + PROMISED_MESSAGES]), sum(stock[start : start + PROMISED_MESSAGES]))
+        for start in range(len(ours) - PROMISED_MESSAGES + 1)
     )
+    return max((max(took - ROUNDING_BYTES, min(took, stocks)) / stocks for took, stocks in sums), default=0)
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from reznet_ws.deflate.alone import LEAST_BITS, HasInflater, Ways, without_histories
 from reznet_ws.deflate.compressor import Compressor
 from reznet_ws.deflate.frame import Frame, build_frame
 from reznet_ws.deflate.history import History
@@ -21,7 +23,6 @@ from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.deflate.kept import KeptCompressors
 from reznet_ws.deflate.sharing import (
     STOCK_BITS,
-    STOCK_LEVEL,
     Group,
     Readers,
     divide,
@@ -34,19 +35,9 @@ from reznet_ws.settings import Settings
 
 # A budget for few connections: three for rooms, or five for one alone. More, and it comes to this for each connection.
 _KEPT_BYTES, _KEPT_BYTES_EACH = 524_288, 8192
-# RFC 7692 has 8 bits too, which zlib does not make for raw deflate.
-_LEAST_BITS = 9
-
-
-class HasInflater(Protocol):
-    """A connection's line; `inflater` is None where permessage-deflate was not negotiated."""
-
-    @property
-    def inflater(self) -> Inflater | None: ...
 
 
 L = TypeVar("L", bound=HasInflater)
-Ways = list[tuple[bytes, Sequence[L]]]
 _history_of = attrgetter("inflater.history")
 
 
@@ -139,21 +130,21 @@ class Histories:
         """Lines by their history, which who has none begins; and those who can have none."""
         at: dict[History, list[L]] = {}
         none: list[L] = []
-        for line in lines:
-            history = _history_of(line)
-            (none if history is None else at.setdefault(history, [])).append(line)
+        # Who joined at about the same time stands together, and mostly is at one.
+        for history, several in groupby(lines, key=_history_of):
+            (none if history is None else at.setdefault(history, [])).extend(several)
         begin: dict[int, list[L]] = {}
         cannot: list[L] = []
         for line in none:
             inflater = line.inflater
             assert inflater is not None
-            if inflater.takeover and inflater.max_bits >= _LEAST_BITS:
+            if inflater.takeover and inflater.max_bits >= LEAST_BITS:
                 begin.setdefault(inflater.max_bits, []).append(line)
             else:
                 cannot.append(line)
         readers: list[Readers[L]] = [*at.items()]
-        for bits, several in begin.items():
-            readers.append((self._join(History(bits), several), several))
+        for bits, begun in begin.items():
+            readers.append((self._join(History(bits), begun), begun))
         return readers, cannot
 
     def _merge(self, readers: Sequence[Readers[L]]) -> list[Readers[L]]:
@@ -261,34 +252,12 @@ class Histories:
                 self._histories.discard(history)
 
     def _alone(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
-        """Where nothing is shared, or nothing carried over: a compressor for each, or one that has seen nothing."""
-        fresh: dict[int, list[L]] = {}
-        ways: Ways[L] = []
-        clear: list[L] = []
+        """Without histories, which begin anew once there are any again."""
         for line in lines:
-            inflater = line.inflater
-            assert inflater is not None
-            bits = min(inflater.max_bits, settings.deflate_window_bits)
-            if inflater.history is not None:
-                self._forget(inflater)
-            if bits < _LEAST_BITS:
-                clear.append(line)
-            elif settings.deflate_takeover and inflater.takeover:
-                alone = inflater.alone
-                if alone is None or (alone.bits, alone.mem_level) != (bits, settings.deflate_mem_level):
-                    alone = inflater.alone = Compressor(bits, STOCK_LEVEL, settings.deflate_mem_level)
-                self._compressions += 1
-                ways.append((build_frame(frame.opcode, alone.payload(frame.data), compressed=True), [line]))
-            else:
-                inflater.alone = None
-                too_small = len(frame.data) < settings.deflate_threshold_bytes
-                (clear if too_small else fresh.setdefault(bits, [])).append(line)
-        for bits, several in fresh.items():
-            self._compressions += 1
-            payload = Compressor(bits, STOCK_LEVEL, settings.deflate_mem_level).payload(frame.data)
-            ways.append((build_frame(frame.opcode, payload, compressed=True), several))
-        if clear:
-            ways.append((frame.clear, clear))
+            if line.inflater is not None and line.inflater.history is not None:
+                self._forget(line.inflater)
+        ways, compressions = without_histories(frame, lines, settings)
+        self._compressions += compressions
         return ways
 
 

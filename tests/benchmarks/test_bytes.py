@@ -60,8 +60,10 @@ def test_stock_settings_take_what_stock_takes() -> None:
 
 
 def test_the_worst_is_that_of_any_twenty_in_a_row() -> None:
-    assert worst_ratio([1] * 19, [1] * 19) == 0
-    assert worst_ratio([1] * 20 + [3] + [1] * 30, [1] * 51) == 22 / 20
+    assert worst_ratio([9] * 19, [1] * 19) == 0
+    assert worst_ratio([1] * 20 + [33] + [1] * 30, [1] * 51) == 42 / 20
+    assert worst_ratio([1] * 20 + [9] + [1] * 30, [1] * 51) == 1
+    assert worst_ratio([1] * 20, [2] * 20) == 0.5
 
 
 # Traffic

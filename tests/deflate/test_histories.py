@@ -1,45 +1,17 @@
-"""Whatever is sent to whom: everybody can read it, from its own messages alone, in no more bytes than stock's."""
+"""Whatever is sent to whom: everybody can read it, from its own messages alone."""
 
 from __future__ import annotations
 
-import itertools
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import pytest
 from deflate.reader import Reader, send
+from deflate.texts import text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reznet_ws.deflate.frame import BINARY, Frame
 from reznet_ws.deflate.histories import Histories
-from reznet_ws.demo.workload import generate
-from reznet_ws.message.packet import Message, pack
-from reznet_ws.message.payload import PayloadOptimizer
 from reznet_ws.settings import Settings
-
-STOCK = Settings.stock()
-WORDS = "plan task agent status token é workflow message result tool answer to the of with next done"
-
-
-def text(number: int, size: int = 300) -> bytes:
-    """Words and figures, with much in it that other numbers have too."""
-    chooser = random.Random(number)
-    parts = [f'42["message",{{"id":{number},"text":"']
-    while sum(map(len, parts)) < size:
-        parts.append(f"{chooser.choice(WORDS.split())} {chooser.randrange(400)} ")
-    return ("".join(parts) + '"}]').encode()
-
-
-@pytest.fixture(scope="module")
-def chat() -> list[bytes]:
-    """The agents' traffic as it travels."""
-    optimizer = PayloadOptimizer()
-    return [
-        pack([Message(m.event, (optimizer.encode(optimizer.encode_plain(m.data)),))], utf8=True).text.encode()
-        for m in itertools.islice(generate(1, 20), 1500)
-    ]
-
 
 CHANGES = [
     {"deflate": False},
@@ -53,6 +25,8 @@ CHANGES = [
     {"deflate_kept_bytes": 0},
     {"deflate_kept_bytes": 200_000},
 ]
+
+
 OFFERS = [(15, True, True)] * 6 + [(9, True, True), (12, True, True), (15, False, True), (15, True, False)]
 
 
@@ -114,112 +88,6 @@ def holds_what_it_says(histories: Histories, clients: Sequence[Reader]) -> None:
     assert figures.histories == len(distinct)
     assert figures.connections == sum(history.members for history in distinct)
     assert figures.kept_bytes == sum(h.compressor.memory_bytes for h in distinct if h.compressor is not None)
-
-
-# The bound
-
-Topology = Callable[[list[Reader], int, random.Random], Sequence[Reader]]
-
-
-def within_stock(reader: Reader, most_share: float = 1.01) -> None:
-    """Over any 20 messages that follow the first, at most this share of stock's bytes and one byte a message more."""
-    ours, stock = reader.wire_bytes[1:], reader.stock_bytes[1:]
-    for start in range(max(1, len(ours) - 19)):
-        most = most_share * sum(stock[start : start + 20]) + len(stock[start : start + 20])
-        took = sum(ours[start : start + 20])
-        assert took <= most, f"messages {start + 1} and later: {took} bytes, not {most:.0f}"
-
-
-def all_but_one(clients: list[Reader], number: int, chooser: random.Random) -> list[Reader]:
-    left_out = chooser.choice(clients)
-    return [client for client in clients if client is not left_out]
-
-
-def overlapping(clients: list[Reader], number: int, chooser: random.Random) -> list[Reader]:
-    topic = chooser.randrange(7)
-    return [client for place, client in enumerate(clients) if (place * 5 + topic) % 7 < 3] or clients
-
-
-def room_of(size: int) -> Topology:
-    def choose(clients: list[Reader], number: int, chooser: random.Random) -> list[Reader]:
-        first = chooser.randrange(0, len(clients), size)
-        return clients[first : first + size]
-
-    return choose
-
-
-def one_in_ten_to_all(other: Topology) -> Topology:
-    return lambda clients, number, chooser: other(clients, number, chooser) if number % 10 else clients
-
-
-TOPOLOGIES: dict[str, Topology] = {
-    "one room": lambda clients, number, chooser: clients,
-    "private": room_of(1),
-    "private, one in ten to all": one_in_ten_to_all(room_of(1)),
-    "rooms of 3": room_of(3),
-    "rooms of 3, one in ten to all": one_in_ten_to_all(room_of(3)),
-    "all but one": all_but_one,
-    "overlapping": overlapping,
-}
-
-
-def hexadecimal(number: int, size: int) -> bytes:
-    """What looks alike by chance only."""
-    return f'42["digest","{random.Random(number).randbytes(size // 2).hex()}"]'.encode()
-
-
-def figures(number: int, size: int) -> bytes:
-    """Few letters, short matches everywhere."""
-    chooser = random.Random(number)
-    return f'42["figures",{[round(chooser.gauss(0, 1), 2) for _ in range(size // 7)]}]'.encode()
-
-
-def rows(number: int, size: int) -> bytes:
-    """Long matches everywhere: zlib takes the longest, and one a little longer from far away costs more bits."""
-    return f'42["rows",{[[number + place, number % 7, 0, 0, 1, 0] for place in range(size // 24)]}]'.encode()
-
-
-# Which do not ask for less than stock has.
-WIDE_ENOUGH = [{}, {"deflate_kept_bytes": 0}, {"deflate_window_bits": 12}, {"deflate_window_bits": 14}]
-WIDE_ENOUGH += [{"deflate_mem_level": 5}, {"deflate_mem_level": 8}]
-
-
-@pytest.mark.parametrize("topology", TOPOLOGIES.values(), ids=TOPOLOGIES.keys())
-@given(
-    seed=st.integers(0, 1 << 32),
-    churn=st.sampled_from([0, 0.02, 0.2]),
-    write=st.sampled_from([text, text, text, hexadecimal, figures, rows]),
-    size=st.sampled_from([60, 300, 300, 1200, 1200, 9000]),
-    kept_bytes=st.sampled_from([0, 8_388_608]),
-    switches=st.booleans(),
-)
-@settings(max_examples=8, deadline=None)
-def test_nobody_is_sent_more_than_a_window_of_its_own_would_take(
-    topology: Topology,
-    seed: int,
-    churn: float,
-    write: Callable[[int, int], bytes],
-    size: int,
-    kept_bytes: int,
-    switches: bool,
-) -> None:
-    chooser = random.Random(seed)
-    histories, now = Histories(), Settings(deflate_kept_bytes=kept_bytes)
-    clients = [Reader() for _ in range(8)]
-    everybody = list(clients)
-    for number in range(120):
-        if chooser.random() < churn:
-            gone = clients.pop(chooser.randrange(len(clients)))
-            assert gone.inflater is not None
-            histories.leave(gone.inflater)
-            clients.append(Reader())
-            everybody.append(clients[-1])
-        if switches and chooser.random() < 0.1:
-            now = Settings(**chooser.choice(WIDE_ENOUGH))
-        data = chooser.randbytes(size) if chooser.random() < 0.05 else write(chooser.randrange(500), size)
-        send(histories, data, topology(clients, number, chooser), now)
-    for client in everybody:
-        within_stock(client, 1.08 if write is rows else 1.01)
 
 
 def test_one_room_has_one_history_and_one_compression_of_each_message(chat: list[bytes]) -> None:
@@ -291,35 +159,6 @@ def test_a_secret_travels_clear_and_enters_no_history() -> None:
     assert client.was_compressed == [False, False, False, True]
 
 
-def test_stock_without_sharing_to_the_byte(chat: list[bytes]) -> None:
-    histories = Histories()
-    clients = [Reader() for _ in range(3)]
-    for number, message in enumerate(chat[:100]):
-        send(histories, message, clients[number % 2 :], STOCK)
-    for client in clients:
-        assert client.wire_bytes == client.stock_bytes
-
-
-def test_without_takeover_nothing_is_referred_to_and_small_messages_stay_as_they_are() -> None:
-    histories = Histories()
-    clients = [Reader(takeover=False), Reader(), Reader(12)]
-    now = Settings(deflate_takeover=False, deflate_threshold_bytes=500)
-    for size in (400, 600, 600):
-        send(histories, text(1, size), clients, now)
-    for client in clients:
-        assert client.was_compressed == [False, True, True]
-        assert client.wire_bytes[1] == client.wire_bytes[2]
-    assert histories.figures().histories == 0
-
-
-def test_a_client_that_takes_nothing_over_gets_each_message_from_nothing_amid_the_others() -> None:
-    histories, forgetful, other = Histories(), Reader(takeover=False), Reader()
-    for _ in range(3):
-        send(histories, text(1, 2000), [forgetful, other])
-    assert forgetful.wire_bytes[1:] == forgetful.wire_bytes[:2]
-    assert other.wire_bytes[2] < 40
-
-
 def idle(histories: Histories, messages: int) -> None:
     other = Reader()
     for number in range(messages):
@@ -358,7 +197,7 @@ def test_more_streams_than_compressors_do_not_push_one_another_out() -> None:
 
 def test_a_history_holds_the_very_messages_and_no_more_than_its_window_needs() -> None:
     histories = Histories()
-    room, alone = [Reader(), Reader()], Reader()
+    room, alone = [Reader(), Reader(), Reader()], Reader()
     frames = [Frame(1, text(number, 1000)) for number in range(60)]
     for frame in frames:
         histories.frames(frame, room, Settings())
@@ -393,13 +232,3 @@ def test_nothing_is_referred_to_once_a_connection_is_gone() -> None:
 
 def test_nobody_is_home() -> None:
     assert Histories().frames(Frame(1, b"x"), [], Settings()) == []
-
-
-@pytest.mark.parametrize("empty", [b"", b"\x00"])
-def test_the_smallest_messages_do_not_gather_without_end(empty: bytes) -> None:
-    histories, client = Histories(), Reader()
-    for _ in range(3000):
-        send(histories, empty, [client])
-    assert client.inflater is not None
-    assert client.inflater.history is not None
-    assert len(client.inflater.history.messages) <= 1024
