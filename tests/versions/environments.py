@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -75,20 +74,36 @@ def locked() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def environment(pins: Mapping[str, str], python: str = sys.executable) -> Iterator[Path]:
-    """The Python of an environment with these versions. Raises: CannotInstall with what uv says."""
+def empty_environment() -> Iterator[Path]:
+    """The Python of an environment that holds nothing yet. Raises: CannotInstall."""
+    with tempfile.TemporaryDirectory(prefix="reznet-versions-") as folder:
+        uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
+        yield Path(folder) / ("bin/python" if os.name == "posix" else "Scripts/python.exe")
+
+
+@contextlib.contextmanager
+def environment(pins: Mapping[str, str]) -> Iterator[Path]:
+    """The Python of an environment with these versions and all that the tests need. Raises: CannotInstall."""
     free = {*pins, *_needed_by(pins)}
-    with tempfile.TemporaryDirectory(prefix="reznet-versions-") as name:
-        folder = Path(name)
-        (folder / "others.txt").write_text("".join(f"{k}=={v}\n" for k, v in locked().items() if k not in free))
-        inside = folder / "bin/python" if os.name == "posix" else folder / "Scripts/python.exe"
-        wanted = [f"{package}=={version}" for package, version in pins.items()]
-        others = ["--constraints", str(folder / "others.txt")]
-        _uv("venv", "--quiet", "--allow-existing", "--python", python, str(folder))
-        install = ["pip", "install", "--quiet", "--python", str(inside)]
-        _uv(*install, "-r", "pyproject.toml", "--extra", "test", "--group", "build", *others, *wanted)
-        _uv(*install, "--no-deps", "--no-build-isolation", "-e", ".")
-        yield inside
+    with empty_environment() as python:
+        others = python.parents[1] / "others.txt"
+        others.write_text("".join(f"{name}=={version}\n" for name, version in locked().items() if name not in free))
+        wanted = [f"{name}=={version}" for name, version in pins.items()]
+        install = ["pip", "install", "--quiet", "--python", str(python)]
+        everything = ["-r", "pyproject.toml", "--extra", "test", "--group", "build"]
+        uv(*install, *everything, "--constraints", str(others), *wanted)
+        uv(*install, "--no-deps", "--no-build-isolation", "-e", ".")
+        yield python
+
+
+def resolve(requirements: Iterable[str]) -> dict[str, str]:
+    """What would be installed for these together. Raises: CannotInstall where nothing could be."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "wanted.in"
+        wanted.write_text("\n".join(requirements))
+        said = uv("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python-version", "3.12", str(wanted))
+    found = [Requirement(line) for line in said.splitlines() if not line.startswith("#")]
+    return {each.name: next((spec.version for spec in each.specifier), "here") for each in found}
 
 
 def run_tests(python: Path, selection: Sequence[str], workers: int = 2) -> Outcome:
@@ -118,10 +133,11 @@ def _needed_by(names: Iterable[str]) -> set[str]:
     return found
 
 
-def _uv(*arguments: str) -> None:
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if uv is None:
-        raise CannotInstall("uv is not installed")
-    done = subprocess.run([uv, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+def uv(*arguments: str) -> str:
+    """What uv prints, the one that the lock file pins. Raises: CannotInstall with what it complains of."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("uv")), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise CannotInstall(done.stderr.strip())
+    return done.stdout

@@ -54,6 +54,11 @@ def rows() -> list[Row]:
 LOWEST = Row("lowest", {**lowest(), "python-engineio": "4.11.0"})
 
 
+def choose(asked: list[str]) -> list[Row]:
+    """The rows that are asked for by a part of their names; all for none."""
+    return [row for row in rows() if not asked or any(part in row.name for part in asked)]
+
+
 def judge(row: Row) -> Outcome:
     """Make a row's environment and run the tests there."""
     try:
@@ -65,7 +70,7 @@ def judge(row: Row) -> Outcome:
 
 def main(asked: list[str]) -> int:
     """Judge row after row and say each at once."""
-    chosen = [row for row in rows() if not asked or any(part in row.name for part in asked)]
+    chosen = choose(asked)
     if not chosen:
         print("No such row. There are:", ", ".join(row.name for row in rows()))
         return 2
