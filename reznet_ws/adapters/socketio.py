@@ -194,7 +194,7 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
         # A client whose connect handler has not let it in yet is in the room of everybody already; only what is
         # addressed to it, or to a room it was put in, may reach it.
         if room is None:
-            skip.update(self.pending_connect.get(namespace, ()))
+            skip.update(getattr(self, "pending_connect", {}).get(namespace, ()))  # python-socketio 5.18 brings it
         own = type(self).get_participants is not socketio.AsyncManager.get_participants
         if not skip and not own and (room is None or isinstance(room, str)):
             return list(self.rooms.get(namespace, {}).get(room, {}).values()), (namespace, room)

@@ -1,0 +1,98 @@
+"""The conformance tests over the ranges in pyproject: `./run versions [NAME ...]`.
+
+In: names of rows, or parts of names; none for all. Out: a table, and 1 where a row fails.
+Never: decides what a range is; pyproject does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from versions.environments import CannotInstall, Outcome, environment, locked, lowest, ranges, run_tests
+
+# All that meets another library and needs no browser, Node or Redis.
+SELECTION = ("tests/conformance", "tests/deflate", "tests/outgoing", "-m", "not browser and not node and not redis")
+LOGS = Path(__file__).parents[2] / "test-results/versions"
+
+# Where a library changed something that the adapters touch, one version before and one after. What is not named in a
+# row is as the lock file has it.
+CHANGES = {
+    "python-socketio": ("5.13.0", "5.14.0", "5.14.3", "5.15.1", "5.16.0", "5.16.2", "5.16.4", "5.17.1", "5.18.0"),
+    "uvicorn": ("0.40.0", "0.42.0", "0.44.0", "0.46.0", "0.49.0", "0.50.2", "0.52.0", "0.52.1", "0.53.0"),
+    "websockets": ("13.0", "13.1", "14.2", "15.0.1", "16.0", "16.1.1", "17.0.1", "17.1"),
+    "python-engineio": ("4.11.0", "4.12.3", "4.13.0", "4.13.5", "4.15.0"),
+}
+# The last python-socketio that takes the engineio of a row.
+BELOW_4_15_1 = {"python-socketio": "5.17.0"}
+BELOW_4_13_2 = {"python-socketio": "5.16.0"}
+PARTNERS = {"4.11.0": BELOW_4_13_2, "4.12.3": BELOW_4_13_2, "4.13.0": BELOW_4_13_2, "4.13.5": BELOW_4_15_1}
+PARTNERS["4.15.0"] = BELOW_4_15_1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One environment: a name, and the versions that differ from the lock file."""
+
+    name: str
+    pins: dict[str, str] = field(default_factory=dict)
+
+
+def rows() -> list[Row]:
+    """Both ends of all ranges at once, each change of one library, and what applications pin."""
+    by_change = [
+        Row(f"{package} {version}", {package: version, **PARTNERS.get(version, {})})
+        for package, versions in CHANGES.items()
+        for version in versions
+    ]
+    open_webui = {"aiohttp": "3.14.5", "fastapi": "0.136.3", "python-socketio": "5.16.2", "uvicorn": "0.54.0"}
+    return [LOWEST, Row("newest"), *by_change, Row("as Open WebUI 0.12.4", open_webui)]
+
+
+LOWEST = Row("lowest", {**lowest(), "python-engineio": "4.11.0"})
+
+
+def choose(asked: list[str]) -> list[Row]:
+    """The rows that are asked for by a part of their names; all for none."""
+    return [row for row in rows() if not asked or any(part in row.name for part in asked)]
+
+
+def judge(row: Row) -> Outcome:
+    """Make a row's environment and run the tests there."""
+    try:
+        with environment(row.pins) as python:
+            return run_tests(python, SELECTION)
+    except CannotInstall as error:
+        return Outcome(0, ("cannot be installed",), str(error))
+
+
+def main(asked: list[str]) -> int:
+    """Judge row after row and say each at once."""
+    chosen = choose(asked)
+    if not chosen:
+        print("No such row. There are:", ", ".join(row.name for row in rows()))
+        return 2
+    LOGS.mkdir(parents=True, exist_ok=True)
+    libraries = [name for name in (*CHANGES, "aiohttp", "fastapi") if name in {*ranges(), *CHANGES}]
+    print("|".join(["", "row", *libraries, "passed", "failed", "s", ""]))
+    print("|---" * (len(libraries) + 4) + "|")
+    bad = 0
+    for row in chosen:
+        began_s = time.monotonic()
+        outcome = judge(row)
+        (LOGS / f"{row.name.replace(' ', '-')}.log").write_text(outcome.log)
+        versions = [row.pins.get(name, locked()[name]) for name in libraries]
+        took_s = f"{time.monotonic() - began_s:.0f}"
+        cells = ["", row.name, *versions, str(outcome.passed), str(len(outcome.failed)), took_s, ""]
+        print("|".join(cells), flush=True)
+        bad += not outcome.is_good
+        for failed in outcome.failed[:8]:
+            print(f"    {failed}", flush=True)
+    print(f"{len(chosen) - bad} of {len(chosen)} rows pass; logs in {LOGS}")
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
