@@ -1,0 +1,113 @@
+"""One application as its users run it: a process of its own, in an environment of its own.
+
+In: the environment, the command, with the line or without. Out: its address, what it answers to a probe, its log.
+Never: leaves a process behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+PROGRAMS = Path(__file__).parent / "programs"
+STOCK_CLIENT = PROGRAMS.parents[2] / "reznet_ws/client/js/node_modules/socket.io-client/dist/socket.io.esm.min.js"
+START_S = 90.0
+STOP_S = 15.0
+# What a log says when something went wrong.
+COMPLAINT = re.compile(r"traceback|error|exception|critical|warning|never awaited", re.IGNORECASE)
+
+
+@dataclass
+class Program:
+    """A running application."""
+
+    url: str
+    log_path: Path
+
+    async def ask(self, path: str = "/probe", method: str = "GET") -> Any:
+        """Its answer, past the tap."""
+        return await asyncio.to_thread(self._ask, path, method)
+
+    def _ask(self, path: str, method: str) -> Any:
+        with urlopen(Request(self.url + path, method=method), timeout=10) as answer:
+            return json.load(answer)
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def complaints(self) -> list[str]:
+        return [line for line in self.log.splitlines() if COMPLAINT.search(line)]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port: int = bound.getsockname()[1]
+        return port
+
+
+@contextlib.asynccontextmanager
+async def running(command: Sequence[str], *, has_line: bool, folder: Path | None = None) -> AsyncIterator[Program]:
+    """Start a command whose `{port}` is filled in; it ends with everything it has started.
+
+    Raises: TimeoutError or RuntimeError with its log, where it does not come up.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory() as scratch:
+        where = folder or Path(scratch)
+        program = Program(f"http://127.0.0.1:{port}", Path(scratch) / "log")
+        environment = {
+            **os.environ,
+            **{"PORT": str(port), "REZNET_LINE": "1" if has_line else "0", "PYTHONPATH": str(PROGRAMS)},
+            "STOCK_CLIENT": str(STOCK_CLIENT),
+            **{"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        }
+        with program.log_path.open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(part.format(port=port) for part in command),
+                cwd=where,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # so that its workers can be ended with it
+            )
+        try:
+            await _come_up(program, process)
+            yield program
+        finally:
+            await _end(process)
+
+
+async def _come_up(program: Program, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(START_S):
+        while True:
+            if process.returncode is not None:
+                raise RuntimeError(f"ended with {process.returncode}:\n{program.log}")
+            with contextlib.suppress(OSError):
+                await program.ask()
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), STOP_S)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
