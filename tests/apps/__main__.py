@@ -24,7 +24,9 @@ HEADINGS = ("application", "its server", "wire bytes", "with the line", "ratio",
 Pair = tuple[Run, Run]
 
 
-async def compare(application: Application, browser: Browser, rounds: int, newest: bool) -> tuple[list[Pair], list[str]]:
+async def compare(
+    application: Application, browser: Browser, rounds: int, newest: bool
+) -> tuple[list[Pair], list[str]]:
     """So many interleaved rounds, and what differed in any of them."""
     requirement = application.requirement.partition("==")[0] if newest else application.requirement
     where = await asyncio.to_thread(environments.make, requirement)
@@ -67,7 +69,7 @@ def as_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 async def main(chosen: Sequence[Application], rounds: int, newest: bool) -> int:
-    rows, found = [], []
+    rows, differed = [], False
     async with async_playwright() as playwright:
         path = os.environ.get("REZNET_CHROMIUM") or playwright.chromium.executable_path
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS, chromium_sandbox=False)
@@ -75,21 +77,23 @@ async def main(chosen: Sequence[Application], rounds: int, newest: bool) -> int:
             began, name = time.monotonic(), f"{application.name} ({application.server})"
             pairs, differing = await compare(application, browser, rounds, newest)
             rows.append(row(application, pairs))
-            found += [f"{name}: {difference}" for difference in differing]
-            print(f"{name}: {len(differing)} differences, {time.monotonic() - began:.0f} s", flush=True)
+            differed |= bool(differing)
+            print(f"{name}: {len(differing) or 'no'} differences, {time.monotonic() - began:.0f} s", flush=True)
+            for difference in differing:
+                print(f"  {difference}")
         await browser.close()
-    print(f"\n{as_table(rows)}\n")
-    for difference in found:
-        print(f"DIFFERENT {difference}")
-    return 1 if found else 0
+    print(f"\n{as_table(rows)}")
+    return int(differed)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="./run apps", description="Real applications without the one line and with it.")
+    parser = argparse.ArgumentParser(
+        prog="./run apps", description="Real applications without the one line and with it."
+    )
     names = sorted({application.name.lower() for application in APPLICATIONS})
     parser.add_argument("names", nargs="*", help=f"{', '.join(names)}; all, unless named")
     parser.add_argument("--rounds", type=int, default=1, help="interleaved rounds; CPU wants several (1)")
-    parser.add_argument("--newest", action="store_true", help="today's releases in place of those the README's table is of")
+    parser.add_argument("--newest", action="store_true", help="today's releases, not the README's")
     options = parser.parse_args()
     if not set(options.names) <= set(names) or options.rounds < 1:
         parser.error(f"names are of {', '.join(names)}, rounds at least 1")

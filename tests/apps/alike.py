@@ -1,6 +1,7 @@
 """Whether two runs of one session said the same: ids and times differ from run to run, what they stand for does not.
 
-In: the packets of two runs. Out: the first difference, if there is one. Never: forgives a missing, doubled or moved event.
+In: the packets of two runs. Out: the first difference, if there is one. Never: forgives a missing, doubled or moved
+event.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def first_difference(without: list[str], with_line: list[str]) -> str | None:
     """Where two runs part, in words."""
     for number, (one, other) in enumerate(zip(without, with_line, strict=False)):
         if one != other:
-            at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+            at = next(
+                (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+            )
             around = slice(max(0, at - 60), at + 100)
             return f"packet {number} differs at {at}: without …{one[around]}… with …{other[around]}…"
     if len(without) != len(with_line):

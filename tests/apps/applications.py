@@ -73,7 +73,11 @@ APPLICATIONS = (
         "Reflex",
         REFLEX,
         "uvicorn",
-        ("{bin}/python", "-m", "uvicorn", "--factory", "chat.chat:app", "--port", "{port}", "--log-level", "warning"),
+        # What `reflex run` says to gunicorn in production, without gunicorn.
+        (
+            *("env", "__REFLEX_SKIP_COMPILE=true", "REFLEX_ENV_MODE=prod"),
+            *("{bin}/python", "-m", "uvicorn", "--factory", "chat.chat:app", "--port", "{port}"),
+        ),
         sessions.reflex,
         folder="reflex_chat",
     ),

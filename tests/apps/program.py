@@ -70,9 +70,13 @@ async def running(command: Sequence[str], *, has_line: bool, folder: Path | None
         program = Program(f"http://127.0.0.1:{port}", Path(scratch) / "log")
         environment = {
             **os.environ,
-            **{"PORT": str(port), "REZNET_LINE": "1" if has_line else "0", "PYTHONPATH": str(PROGRAMS)},
+            "PORT": str(port),
+            "REZNET_LINE": "1" if has_line else "0",
+            "PYTHONPATH": str(PROGRAMS),
             "STOCK_CLIENT": str(STOCK_CLIENT),
-            **{"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            "PYTHONHASHSEED": "0",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         with program.log_path.open("wb") as log:
             process = await asyncio.create_subprocess_exec(

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from apps.browser import Visit
 from apps.program import Program
 
 Session = Callable[[Visit, Program], Awaitable[None]]
-FILE = {"name": "notes.csv", "mimeType": "text/csv", "buffer": b"".join(b"%d,row %d\n" % (n, n * n) for n in range(500))}
+ROWS = b"".join(b"%d,row %d\n" % (n, n * n) for n in range(500))
+FILE: FilePayload = {"name": "notes.csv", "mimeType": "text/csv", "buffer": ROWS}
 
 
 async def until_connected(program: Program, count: int) -> None:
     """Until the server has so many clients."""
     async with asyncio.timeout(30):
-        while (await program.ask())["connected"] != count:
+        while (await program.ask())["connected"] != count:  # noqa: ASYNC110 (another process has no event for us)
             await asyncio.sleep(0.05)
 
 
@@ -29,7 +30,7 @@ async def nicegui(visit: Visit, program: Program) -> None:
     page = visit.page
     done = page.get_by_test_id("done")
     await page.goto("/")
-    await until_connected(program, 1)
+    await expect(done).to_have_text("ready")
     await _ask_nicegui(visit, "What is it?", "answers: 1")
     await page.locator("input[type=file]").set_input_files(FILE)
     await expect(done).to_have_text("files: 1")
@@ -87,7 +88,7 @@ async def reflex(visit: Visit, program: Program) -> None:
     await page.goto("/page.html")
     await expect(state).to_contain_text("answers: 0, said: 0")
     await _ask_reflex(visit, "What is it?", "answers: 1, said: 2, files: []")
-    await page.evaluate("text => upload('notes.csv', text)", FILE["buffer"].decode())
+    await page.evaluate("text => upload('notes.csv', text)", ROWS.decode())
     await expect(state).to_contain_text('files: [{"name":"notes.csv","bytes":6927,"lines":500}]')
     await page.reload()
     await expect(state).to_contain_text("answers: 1, said: 2")

@@ -19,8 +19,15 @@ CHUNK_BYTES = 65_536
 class Connection:
     """One TCP connection, in the order of opening: what either side sent."""
 
-    from_client: bytearray = field(default_factory=bytearray)
-    from_server: bytearray = field(default_factory=bytearray)
+    sent: tuple[list[bytes], list[bytes]] = field(default_factory=lambda: ([], []))
+
+    @property
+    def from_client(self) -> bytes:
+        return b"".join(self.sent[0])
+
+    @property
+    def from_server(self) -> bytes:
+        return b"".join(self.sent[1])
 
 
 @dataclass
@@ -42,10 +49,10 @@ class Tap:
         self.is_cut = False
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: list[bytes]) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(CHUNK_BYTES):
-            kept += data
+            kept.append(data)
             writer.write(data)
             await writer.drain()
     with contextlib.suppress(OSError, RuntimeError):
@@ -67,8 +74,8 @@ async def tapping(server_url: str) -> AsyncIterator[Tap]:
         tap.connections.append(connection)
         try:
             await asyncio.gather(
-                _pass_on(reader, server_writer, connection.from_client),
-                _pass_on(server_reader, writer, connection.from_server),
+                _pass_on(reader, server_writer, connection.sent[0]),
+                _pass_on(server_reader, writer, connection.sent[1]),
             )
         finally:
             tap._writers -= both

@@ -1,12 +1,14 @@
-"""A small NiceGUI application: a chat that streams, an upload, a table; what was said outlives a reload."""
+"""A small NiceGUI application: a chat that streams, an upload; what was said outlives a reload."""
 
 import asyncio
+import contextlib
 import os
 import sys
+from collections.abc import AsyncIterator
 
 import uvicorn
 from fastapi import FastAPI
-from nicegui import app, core, ui
+from nicegui import app, core, events, ui
 from probe import Probe, add_line
 from words import answer_to
 
@@ -15,7 +17,7 @@ core.app.add_middleware(Probe, sio=core.sio, manager=manager)
 
 # What was said, in the order it was said; everybody sees the same.
 said: list[dict[str, str]] = []
-rows: list[dict[str, object]] = []
+files: list[str] = []
 watching: list[ui.label] = []
 
 
@@ -29,44 +31,51 @@ def talk() -> None:
 
 @ui.page("/")
 async def page() -> None:
-    client = ui.context.client
+    outbox = ui.context.client.outbox
 
-    async def settle() -> None:
-        """Until what has changed is sent: two changes in one event would depend on the clock."""
-        while client.outbox.updates or client.outbox.messages:
+    @contextlib.asynccontextmanager
+    async def one_message() -> AsyncIterator[None]:
+        """What changes in here leaves in one event, whatever the clock says."""
+        before = outbox.next_message_id
+        yield
+        while outbox.next_message_id == before:  # noqa: ASYNC110 (NiceGUI has no event for it)
             await asyncio.sleep(0.001)
 
     async def send() -> None:
         text = question.value
-        question.value = ""
         said.append({"who": "you", "text": text})
-        with log:
-            ui.label(text).classes("font-bold")
-            answer = ui.markdown()
-        await settle()
+        async with one_message():
+            question.value = ""
+            with log:
+                ui.label(text).classes("font-bold")
+                answer = ui.markdown()
         for token in answer_to(text):
-            answer.content += token
-            await settle()
+            async with one_message():
+                answer.content += token
         said.append({"who": "assistant", "text": answer.content})
         done.text = f"answers: {len(said) // 2}"
 
-    async def take(event) -> None:
+    async def take(event: events.UploadEventArguments) -> None:
         content = await event.file.read()
-        rows.append({"name": event.file.name, "bytes": len(content), "lines": content.count(b"\n")})
-        table.rows = list(rows)
-        done.text = f"files: {len(rows)}"
+        files.append(f"- {event.file.name}: {len(content)} bytes, {len(content.splitlines())} lines\n")
+        listed.content = "".join(files)
+        done.text = f"files: {len(files)}"
 
     log = ui.column()
     with log:
         talk()
-    table = ui.table(
-        columns=[{"name": name, "label": name, "field": name} for name in ("name", "bytes", "lines")], rows=list(rows)
-    )
-    question = ui.input("question").props("data-testid=question")
+        welcome = ui.markdown("Ask me.")
+    listed = ui.markdown("".join(files))
+    question = ui.input("question")
     ui.button("Send", on_click=send)
     ui.upload(on_upload=take, auto_upload=True)
-    done = ui.label("ready").props("data-testid=done")
+    done = ui.label().props("data-testid=done")
     watching.append(done)
+    await ui.context.client.connected()
+    # The first change of a kind of element brings its component: all of them now, before anything else moves.
+    for element in (welcome, question):
+        element.update()
+    done.text = "ready"
 
 
 @app.post("/away")

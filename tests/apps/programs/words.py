@@ -2,8 +2,30 @@
 
 import random
 
-NOUNS = "the agent|a reviewer|the build|this branch|the log|your file|a test|the queue|the worker|the window|a frame".split("|")
-VERBS = "checks|waits for|repeats|rewrites|measures|reports|compresses|explains|reads|sends".split("|")
+NOUNS = (
+    "the agent",
+    "a reviewer",
+    "the build",
+    "this branch",
+    "the log",
+    "your file",
+    "a test",
+    "the queue",
+    "a frame",
+)
+VERBS = (
+    "checks",
+    "waits for",
+    "repeats",
+    "rewrites",
+    "measures",
+    "reports",
+    "compresses",
+    "explains",
+    "reads",
+    "sends",
+)
+ENDS = (", ", ". ", ".\n\n- ")
 
 
 def answer_to(question: str, tokens: int = 300) -> list[str]:
@@ -11,5 +33,5 @@ def answer_to(question: str, tokens: int = 300) -> list[str]:
     chance = random.Random(question)
     text = [f"**{question}** "]
     while len(text) < tokens:
-        text += [f"{chance.choice(NOUNS)} ", f"{chance.choice(VERBS)} ", chance.choice(NOUNS), chance.choice([", ", ". ", ".\n\n- "])]
+        text += [f"{chance.choice(NOUNS)} ", f"{chance.choice(VERBS)} ", chance.choice(NOUNS), chance.choice(ENDS)]
     return text[:tokens]

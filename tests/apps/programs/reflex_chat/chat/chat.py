@@ -20,9 +20,9 @@ FILES = {
 class Chat(rx.State):
     """What one tab sees."""
 
-    said: list[dict[str, str]] = []
+    said: list[dict[str, str]] = []  # noqa: RUF012 (how Reflex declares what each tab has of its own)
     answer: str = ""
-    files: list[dict[str, str | int]] = []
+    files: list[dict[str, str | int]] = []  # noqa: RUF012
     answers: int = 0
 
     @rx.event
