@@ -5,6 +5,7 @@ In: what to install. Out: a folder with a Python that has it. Never: touches the
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -28,15 +29,23 @@ def make(requirement: str) -> Path:
         return where
     print(f"Installing {requirement} in .venv-apps …", flush=True)
     shutil.rmtree(home, ignore_errors=True)
-    uv = shutil.which("uv")
-    if uv:
-        _run(uv, "venv", "--quiet", "--python", sys.executable, str(home))
-        _run(uv, "pip", "install", "--quiet", "--python", str(where / "python"), requirement, "--editable", str(ROOT))
-    else:
-        _run(sys.executable, "-m", "venv", str(home))
-        _run(str(where / "python"), "-m", "pip", "install", "--no-input", requirement, "--editable", str(ROOT))
+    uv = shutil.which("uv") if os.environ.get("REZNET_UV", "1") != "0" else None
+    python = str(where / "python")
+    _run(sys.executable, "-m", "venv", str(home))
+    try:
+        _run(
+            *([uv, "pip", "install", "--python", python] if uv else _pip(python)), requirement, "--editable", str(ROOT)
+        )
+    except RuntimeError:
+        if uv is None:
+            raise
+        _run(*_pip(python), requirement, "--editable", str(ROOT))  # which may know of an index that uv does not
     stamp.write_text(what)
     return where
+
+
+def _pip(python: str) -> list[str]:
+    return [python, "-m", "pip", "install", "--no-input"]
 
 
 def _run(*command: str) -> None:

@@ -34,6 +34,8 @@ async def nicegui(visit: Visit, program: Program) -> None:
     await _ask_nicegui(visit, "What is it?", "answers: 1")
     await page.locator("input[type=file]").set_input_files(FILE)
     await expect(done).to_have_text("files: 1")
+    await page.get_by_role("button", name="Measure").click()
+    await expect(done).to_have_text("measured")
     await page.reload()
     await expect(done).to_have_text("ready")
     await _ask_nicegui(visit, "And after a reload?", "answers: 2")

@@ -1,8 +1,9 @@
-"""A small NiceGUI application: a chat that streams, an upload; what was said outlives a reload."""
+"""A small NiceGUI application: a chat that streams, a chart that moves, an upload; what was said outlives a reload."""
 
 import asyncio
 import contextlib
 import os
+import random
 import sys
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,9 @@ core.app.add_middleware(Probe, sio=core.sio, manager=manager)
 # What was said, in the order it was said; everybody sees the same.
 said: list[dict[str, str]] = []
 files: list[str] = []
+# A live chart, as NiceGUI's own examples have them: each change sends all of its points.
+LINES = [{"type": "line", "name": name, "data": [20.0] * 400} for name in ("inside", "outside")]
+MEASUREMENTS = 60
 watching: list[ui.label] = []
 
 
@@ -61,6 +65,15 @@ async def page() -> None:
         listed.content = "".join(files)
         done.text = f"files: {len(files)}"
 
+    async def measure() -> None:
+        chance = random.Random(len(said))
+        for _ in range(MEASUREMENTS):
+            async with one_message():
+                for line in chart.options["series"]:
+                    line["data"] = [*line["data"][1:], round(chance.gauss(20, 5), 2)]
+                chart.update()
+        done.text = "measured"
+
     log = ui.column()
     with log:
         talk()
@@ -68,12 +81,14 @@ async def page() -> None:
     listed = ui.markdown("".join(files))
     question = ui.input("question")
     ui.button("Send", on_click=send)
+    ui.button("Measure", on_click=measure)
+    chart = ui.echart({"xAxis": {"type": "category"}, "yAxis": {}, "series": [dict(line) for line in LINES]})
     ui.upload(on_upload=take, auto_upload=True)
     done = ui.label().props("data-testid=done")
     watching.append(done)
     await ui.context.client.connected()
     # The first change of a kind of element brings its component: all of them now, before anything else moves.
-    for element in (welcome, question):
+    for element in (welcome, question, chart):
         element.update()
     done.text = "ready"
 
