@@ -55,7 +55,7 @@ def test_a_frame_that_refers_to_what_was_never_sent_is_an_error() -> None:
 
 def test_every_kind_of_packet_is_read() -> None:
     polled = split_payload('0{"sid":"a"}\x1e40{"sid":"b"}\x1e2\x1e42["plain",1]')
-    framed_messages = [
+    framed_messages: list[str | bytes] = [
         *('42/chat,17["asks",null]', '451-["picture",{"_placeholder":true,"num":0}]', b"\x00\xff"),
         *("6", '431[{"n":0.1}]', "41/chat,"),
     ]
