@@ -34,7 +34,9 @@ def read(packets: Iterable[Packet]) -> list[str]:
             return f"<{kind}>"
         return seen.setdefault(found[0], f"<{kind} {sum(name.startswith(f'<{kind}') for name in seen.values())}>")
 
-    return [RANDOM.sub(numbered, json.dumps(packet, default=_show, ensure_ascii=False)) for packet in packets]
+    # Keys sorted: Reflex writes a set's order, which is another in each process.
+    texts = (json.dumps(packet, default=_show, ensure_ascii=False, sort_keys=True) for packet in packets)
+    return [RANDOM.sub(numbered, text) for text in texts]
 
 
 def hide_random(text: str) -> str:
