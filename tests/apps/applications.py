@@ -21,7 +21,7 @@ class Application:
     server: str
     command: tuple[str, ...]
     session: Session
-    folder: str = ""
+    folder: str = ""  # of programs, copied to where it runs
     # Most wire bytes with the line, as a share of those without it.
     target: float = 0.95
 

@@ -13,7 +13,6 @@ import os
 import re
 import signal
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ class Program:
 
     url: str
     log_path: Path
+    process: asyncio.subprocess.Process
 
     async def ask(self, path: str = "/probe", method: str = "GET") -> Any:
         """Its answer, past the tap."""
@@ -43,6 +43,15 @@ class Program:
         with urlopen(Request(self.url + path, method=method), timeout=10) as answer:
             return json.load(answer)
 
+    async def stop(self) -> bool:
+        """End it as a supervisor does; whether it went by itself, its clients still there."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), STOP_S)
+            return True
+        return False
+
     @property
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
@@ -50,6 +59,19 @@ class Program:
     @property
     def complaints(self) -> list[str]:
         return [line for line in self.log.splitlines() if COMPLAINT.search(line)]
+
+    async def come_up(self) -> None:
+        """Wait until it answers. Raises: RuntimeError or TimeoutError with its log."""
+        try:
+            async with asyncio.timeout(START_S):
+                while self.process.returncode is None:
+                    with contextlib.suppress(OSError):
+                        await self.ask()
+                        return
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise TimeoutError(f"it did not come up within {START_S:.0f} s:\n{self.log}") from None
+        raise RuntimeError(f"ended with {self.process.returncode}:\n{self.log}")
 
 
 def free_port() -> int:
@@ -59,59 +81,35 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def running(command: Sequence[str], *, has_line: bool, folder: Path | None = None) -> AsyncIterator[Program]:
-    """Start a command whose `{port}` is filled in; it ends with everything it has started.
-
-    Raises: TimeoutError or RuntimeError with its log, where it does not come up.
-    """
+async def running(command: Sequence[str], folder: Path, *, has_line: bool) -> AsyncIterator[Program]:
+    """Start a command, its `{port}` filled in, in a folder that is its own; nothing of it is left at the end."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as scratch:
-        where = folder or Path(scratch)
-        program = Program(f"http://127.0.0.1:{port}", Path(scratch) / "log")
-        environment = {
-            **os.environ,
-            "PORT": str(port),
-            "REZNET_LINE": "1" if has_line else "0",
-            "PYTHONPATH": str(PROGRAMS),
-            "STOCK_CLIENT": str(STOCK_CLIENT),
-            "PYTHONHASHSEED": "0",
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        with program.log_path.open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(part.format(port=port) for part in command),
-                cwd=where,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # so that its workers can be ended with it
-            )
-        try:
-            await _come_up(program, process)
-            yield program
-        finally:
-            await _end(process)
-
-
-async def _come_up(program: Program, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(START_S):
-        while True:
-            if process.returncode is not None:
-                raise RuntimeError(f"ended with {process.returncode}:\n{program.log}")
-            with contextlib.suppress(OSError):
-                await program.ask()
-                return
-            await asyncio.sleep(0.1)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    log_path = folder.with_suffix(".log")
+    environment = {
+        **os.environ,
+        "PORT": str(port),
+        "REZNET_LINE": "1" if has_line else "0",
+        "PYTHONPATH": str(PROGRAMS),
+        "STOCK_CLIENT": str(STOCK_CLIENT),
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    with log_path.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(part.format(port=port) for part in command),
+            cwd=folder,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that its workers can be ended with it
+        )
+    program = Program(f"http://127.0.0.1:{port}", log_path, process)
+    try:
+        await program.come_up()
+        yield program
+    finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_S)
-            break
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

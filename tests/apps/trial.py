@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from apps.applications import Application
 from apps.browser import Visit, visiting
 from apps.packets import Message, read_packets
 from apps.program import PROGRAMS, Program, running
-from apps.tap import Connection, tapping
+from apps.tap import tapping
 
 
 @dataclass(frozen=True)
@@ -34,46 +33,45 @@ class Run:
     cpu_s: float
     complaints: list[str]
     own_lines: list[str]
-    # Whether frames came compressed, as the wire says; whether the connections were taken over, as the line says.
-    is_deflated: bool
+    # Whether the connections were taken over, as the line says.
     is_taken_over: bool
+    # Whether it ended when it was told to, with a client connected.
+    stops: bool
 
 
 async def run(application: Application, where: Path, browser: Browser, *, has_line: bool) -> Run:
-    """Start it, go through its session, stop it. Raises: AssertionError or TimeoutError with the log, if it fails."""
+    """Start it, go through its session, stop it. Raises: AssertionError with the log, if it fails."""
     command = [part.replace("{bin}", str(where)) for part in application.command]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "app"
-        shutil.copytree(PROGRAMS / application.folder if application.folder else PROGRAMS, folder)
-        async with running(command, has_line=has_line, folder=folder) as program, tapping(program.url) as tap:
+        shutil.copytree(PROGRAMS / application.folder, folder)
+        async with running(command, folder, has_line=has_line) as program, tapping(program.url) as tap:
             before = await program.ask()
             try:
                 async with visiting(browser, tap) as visit:
                     await application.session(visit, program)
+                    after = await program.ask()
+                    stops = await program.stop()
             except (AssertionError, TimeoutError) as error:
                 raise AssertionError(f"{error}\nThe server's log:\n{program.log[-4000:]}") from error
-            return _summarize(visit, program, before, await program.ask())
+            return _summarize(visit, program, before, after, stops=stops)
 
 
-def _summarize(visit: Visit, program: Program, before: dict[str, Any], after: dict[str, Any]) -> Run:
+def _summarize(visit: Visit, program: Program, before: dict[str, Any], after: dict[str, Any], *, stops: bool) -> Run:
     sockets = [each for each in visit.tap.connections if websocket.is_websocket(each.from_client)]
     frames = [list(websocket.read_frames(websocket.split_head(each.from_server)[1])) for each in sockets]
     _check_wire(visit, [list(websocket.read_messages(each)) for each in frames])
     wire = (after["stats"] or {}).get("wire", {})
     return Run(
         packets=[alike.read(read_packets(messages)) for messages in visit.received.sessions],
-        wire_bytes=_sent(sockets) + visit.received.polled_bytes,
+        wire_bytes=sum(len(each.from_server) for each in sockets) + visit.received.polled_bytes,
         frames=sum(map(len, frames)),
         cpu_s=after["cpu_s"] - before["cpu_s"],
         complaints=visit.received.complaints + program.complaints,
         own_lines=[line for line in program.log.splitlines() if "reznet" in line],
-        is_deflated=any(websocket.is_deflated(each.from_server) for each in sockets),
         is_taken_over=bool(wire.get("sent_bytes")) and not wire.get("uncounted_connections"),
+        stops=stops,
     )
-
-
-def _sent(connections: Sequence[Connection]) -> int:
-    return sum(len(each.from_server) for each in connections)
 
 
 def _check_wire(visit: Visit, on_wire: list[list[Message]]) -> None:
@@ -93,6 +91,8 @@ def differences(without: Run, with_line: Run) -> list[str]:
             found.append(f"session {number}: {difference}")
     new = Counter(map(alike.hide_random, with_line.complaints)) - Counter(map(alike.hide_random, without.complaints))
     found += [f"only with the line: {line}" for line in new]
+    if without.stops and not with_line.stops:
+        found.append("with the line it has to be killed")
     if len(with_line.own_lines) > 1:
         found.append(f"{len(with_line.own_lines)} lines of ours in the log: {with_line.own_lines[1]}")
     return found

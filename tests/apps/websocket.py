@@ -35,11 +35,6 @@ def is_websocket(from_client: bytes) -> bool:
     return b"\r\nupgrade: websocket" in split_head(from_client)[0]
 
 
-def is_deflated(from_server: bytes) -> bool:
-    """Whether the server granted permessage-deflate."""
-    return b"permessage-deflate" in split_head(from_server)[0]
-
-
 def read_frames(data: bytes) -> Iterator[Frame]:
     """Every whole frame of a server, which masks none; a torn last one is left out."""
     at = 0
