@@ -214,7 +214,7 @@ async def running(instance: Instance) -> AsyncIterator[Instance]:
     app.add_middleware(GZipMiddleware)
     app.add_middleware(NotesThePath)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
-    async with serving(app, ours=False, lifespan="on") as instance.url:
+    async with serving(app, lifespan="on") as instance.url:
         try:
             yield instance
         finally:
