@@ -36,6 +36,8 @@ async def compare(
         with_line = await run(application, where, browser, has_line=True)
         pairs.append((without, with_line))
         found += differences(without, with_line)
+        if with_line.is_taken_over != application.is_taken_over:
+            found.append(f"its connections are {'' if with_line.is_taken_over else 'not '}taken over")
         # To two digits: ids and pings make a few bytes of difference.
         if round(with_line.wire_bytes / without.wire_bytes, 2) > application.target:
             found.append(

@@ -24,6 +24,7 @@ class Application:
     folder: str = ""  # of programs, copied to where it runs
     # Most wire bytes with the line, as a share of those without it.
     target: float = 0.95
+    is_taken_over: bool = True
 
 
 # The newest releases on 28 November 2026; `--newest` takes today's.
@@ -68,6 +69,7 @@ APPLICATIONS = (
         folder="reflex_chat",
         # granian has no compression and lets nobody frame for it: stock clients get what they got.
         target=1.0,
+        is_taken_over=False,
     ),
     Application(
         "Reflex",
