@@ -67,7 +67,11 @@ async def tapping(server_url: str) -> AsyncIterator[Tap]:
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection(target.hostname, target.port)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(target.hostname, target.port)
+        except OSError:  # it has been stopped, and the browser tries again
+            writer.transport.abort()
+            return
         both = {writer, server_writer}
         tap._writers |= both
         connection = Connection()
