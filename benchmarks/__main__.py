@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bytes_report import write_bytes_report
-from benchmarks.contestants import BATCHING, CONTESTANTS, MAIN, PAIR, WIDE, Contestant
+from benchmarks.contestants import BATCHING, CONTESTANTS
 from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, read_traffic
 from benchmarks.latency_report import write_latency_report
 from benchmarks.machine import describe_machine, lacks
@@ -140,7 +140,7 @@ def _add_stall(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> None:
     plan = _plan(args)
     out = args.out or (None if args.quick else RESULTS)
-    trials, machine = _measure(plan, _chooser(args), args.seed, args.note)
+    trials, machine = _measure(plan, args.seed, args.note)
     report = write_report(trials, plan, machine)
     if out is not None:
         _write(out, "results", report, trials, plan, machine)
@@ -151,9 +151,9 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _latency(args: argparse.Namespace) -> None:
-    cells = tuple(
-        Cell(name, clients, phases=("steady",)) for name in args.topologies for clients in dict.fromkeys(args.clients)
-    )
+    servers = _able(args.servers)
+    sizes = dict.fromkeys(args.clients)
+    cells = tuple(Cell(name, clients, servers, phases=("steady",)) for name in args.topologies for clients in sizes)
     plan = Plan(
         cells=cells,
         rounds=args.rounds,
@@ -161,17 +161,14 @@ def _latency(args: argparse.Namespace) -> None:
         per_client_s=args.rate,
         most_deliveries_per_s=args.rate * max(args.clients),
     )
-    contestants = _able(args.servers)
-    trials, machine = _measure(plan, lambda cell: contestants, args.seed, None)
+    trials, machine = _measure(plan, args.seed, None)
     report = write_latency_report(trials, plan, machine)
     if args.out:
         _write(args.out, "latency", report, trials, plan, machine)
     sys.stdout.write(report)
 
 
-def _measure(
-    plan: Plan, contestants: Callable[[Cell], Sequence[Contestant]], seed: int, note: str | None
-) -> tuple[list[Trial], dict[str, Any]]:
+def _measure(plan: Plan, seed: int, note: str | None) -> tuple[list[Trial], dict[str, Any]]:
     _check(plan)
     machine = {**describe_machine(), "traffic": f"Seed {seed}", "note": note}
     if not machine["is_pinned"]:
@@ -181,7 +178,7 @@ def _measure(
         topology = TOPOLOGIES[cell.topology]
         return write_script(topology, cell.clients, _conversations(cell, seed), plan.deliveries(cell), seed)
 
-    return list(interleave(plan, contestants, script, _tell)), machine
+    return list(interleave(plan, CONTESTANTS, script, _tell)), machine
 
 
 def _conversations(cell: Cell, seed: int) -> Sequence[Sequence[RecordedEvent]]:
@@ -253,6 +250,12 @@ def _plan(args: argparse.Namespace) -> Plan:
         cells = tuple(dataclasses.replace(cell, clients=clients) for cell in cells for clients in args.clients)
     if args.phases:
         cells = tuple(dataclasses.replace(cell, phases=tuple(args.phases)) for cell in cells)
+    able = _able(args.servers or [name for cell in cells for name in cell.servers])
+    if args.servers:
+        cells = tuple(dataclasses.replace(cell, servers=able) for cell in cells)
+    else:
+        there = [tuple(name for name in cell.servers if name in able) for cell in cells]
+        cells = tuple(dataclasses.replace(cell, servers=names) for cell, names in zip(cells, there, strict=True))
     # What differed in what was replaced is the same now.
     cells = tuple({(cell.topology, cell.traffic, cell.clients): cell for cell in reversed(cells)}.values())[::-1]
     names = ("rounds", "seconds", "per_client_s", "churn_share")
@@ -268,27 +271,18 @@ def _check(plan: Plan) -> None:
         raise ValueError("--churn must be above 0, and at most 1")
 
 
-def _chooser(args: argparse.Namespace) -> Callable[[Cell], Sequence[Contestant]]:
-    """Who is measured in a cell. Raises: ValueError."""
-    if args.servers or args.quick:
-        named = _able(args.servers or PAIR)
-        return lambda cell: named
-    main, wide = _able(MAIN), _able(WIDE)
-    return lambda cell: wide if cell.is_wide else main
-
-
-def _able(names: Sequence[str]) -> list[Contestant]:
+def _able(names: Sequence[str]) -> tuple[str, ...]:
     """Those that can run here. Raises: ValueError where none is left."""
     able = []
-    for one in (CONTESTANTS[name] for name in dict.fromkeys(names)):
-        reason = lacks(one)
+    for name in dict.fromkeys(names):
+        reason = lacks(CONTESTANTS[name])
         if reason:
-            _tell(f"{one.name} is left out: {reason}")
+            _tell(f"{name} is left out: {reason}")
         else:
-            able.append(one)
+            able.append(name)
     if not able:
         raise ValueError("no server is left to measure")
-    return able
+    return tuple(able)
 
 
 def _tell(said: str) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmarks.contestants import MAIN, PAIR, WIDE
 from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
 
 PHASES = ("opening", "steady", "churn", "full")
@@ -46,13 +47,14 @@ class ScriptPart:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One topology with so many clients and one kind of traffic. `is_wide`: other servers than the main ones, too."""
+    """One topology with so many clients and one kind of traffic. `is_once`: in the first round only."""
 
     topology: str
     clients: int
+    servers: tuple[str, ...]
     traffic: str = "chat"
     phases: tuple[str, ...] = ("opening", "steady", "churn")
-    is_wide: bool = False
+    is_once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +66,14 @@ class Plan:
     cells: tuple[Cell, ...]
     rounds: int = 3
     seconds: float = 3.0
-    churn_seconds: float = 5.0
+    churn_seconds: float = 3.0
     per_client_s: float = 20.0
     most_deliveries_per_s: float = 5000.0
     churn_share: float = 0.01
+
+    def cells_of_round(self, number: int) -> tuple[Cell, ...]:
+        """What is measured in a round, counted from 0."""
+        return tuple(cell for cell in self.cells if number == 0 or not cell.is_once)
 
     def deliveries_per_s(self, clients: int) -> float:
         """To all clients together."""
@@ -120,17 +126,18 @@ MANY_CLIENTS = 1000
 
 
 def everyday_cells() -> tuple[Cell, ...]:
-    """Every topology once, and small messages where they have been the worst."""
-    chat = [Cell(name, one.clients) for name, one in TOPOLOGIES.items()]
+    """Stock and ours in every topology, and with small messages where they have been the worst."""
+    chat = [Cell(name, one.clients, PAIR) for name, one in TOPOLOGIES.items()]
     worst = ("private", "but the sender", "topics")
-    small = [Cell(name, TOPOLOGIES[name].clients, "small", _WITHOUT_CHURN) for name in worst]
+    small = [Cell(name, TOPOLOGIES[name].clients, PAIR, "small", _WITHOUT_CHURN) for name in worst]
     return (*chat, *small)
 
 
 def release_cells() -> tuple[Cell, ...]:
-    """Every topology with both kinds of traffic, with many clients for memory, and one room as it grows."""
-    cells = [Cell(name, one.clients, is_wide=one is ONE_ROOM) for name, one in TOPOLOGIES.items()]
-    cells += [Cell(name, one.clients, "small") for name, one in TOPOLOGIES.items()]
-    cells += [Cell(name, MANY_CLIENTS, phases=("opening",)) for name in TOPOLOGIES if name != ONE_ROOM.name]
-    cells += [Cell(ONE_ROOM.name, clients, phases=PHASES, is_wide=True) for clients in (300, MANY_CLIENTS)]
+    """The main servers in every topology, all of them in one room as it grows, and many clients for memory."""
+    cells = [Cell(name, one.clients, WIDE if one is ONE_ROOM else MAIN) for name, one in TOPOLOGIES.items()]
+    cells += [Cell(name, one.clients, PAIR, "small", _WITHOUT_CHURN) for name, one in TOPOLOGIES.items()]
+    cells += [Cell(ONE_ROOM.name, clients, WIDE, phases=PHASES) for clients in (300, MANY_CLIENTS)]
+    others = [name for name in TOPOLOGIES if name != ONE_ROOM.name]
+    cells += [Cell(name, MANY_CLIENTS, PAIR, phases=("opening",), is_once=True) for name in others]
     return tuple(cells)

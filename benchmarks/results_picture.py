@@ -41,7 +41,6 @@ def draw(trials: Sequence[Trial]) -> Any:
         cols=len(_PANELS), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=[title for title, _ in _PANELS]
     )
     for column, (_, value) in enumerate(_PANELS, start=1):
-        figure.add_vline(x=1, line={"color": _LOOKS[BASELINE][1], "width": 2}, row=1, col=column)
         for server, (label, colour, symbol) in _LOOKS.items():
             measured = {name: ratio(trials, value, cell, server) for name, cell in zip(names, cells, strict=True)}
             found = {name: one for name, one in measured.items() if one is not None}
@@ -65,6 +64,7 @@ def draw(trials: Sequence[Trial]) -> Any:
                 row=1,
                 col=column,
             )
+        figure.add_vline(x=1, line={"color": _LOOKS[BASELINE][1], "width": 1}, row=1, col=column)
     figure.update_xaxes(rangemode="tozero", title="stock = 1")
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     figure.update_layout(

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -56,24 +56,23 @@ class Trial:
 
 def interleave(
     plan: Plan,
-    contestants: Callable[[Cell], Sequence[Contestant]],
+    contestants: Mapping[str, Contestant],
     scripts: Callable[[Cell], Script],
     told: Callable[[str], None],
 ) -> Iterator[Trial]:
     """Every round begins with another server. `told` hears how far it is. Raises: OSError, TrafficError."""
     allow_files(max(cell.clients for cell in plan.cells) + _OTHER_FILES)
-    total = plan.rounds * sum(len(contestants(cell)) for cell in plan.cells)
+    total = sum(len(cell.servers) for number in range(plan.rounds) for cell in plan.cells_of_round(number))
     done, began_s = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         jobs: dict[Cell, Job] = {}
         for number in range(plan.rounds):
-            for cell in plan.cells:
+            for cell in plan.cells_of_round(number):
                 if cell not in jobs:
                     jobs[cell] = _job(cell, plan, scripts(cell), Path(folder) / f"{len(jobs)}.json")
-                chosen = contestants(cell)
-                turn = number % len(chosen)
-                for contestant in (*chosen[turn:], *chosen[:turn]):
-                    trial = _try(number, contestant, cell, jobs[cell])
+                turn = number % len(cell.servers)
+                for name in (*cell.servers[turn:], *cell.servers[:turn]):
+                    trial = _try(number, contestants[name], cell, jobs[cell])
                     done += 1
                     left_s = (time.monotonic() - began_s) / done * (total - done)
                     told(f"{done}/{total} {_summary(trial)}; {left_s / 60:.0f} min to go")

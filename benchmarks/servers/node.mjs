@@ -29,7 +29,9 @@ let stopped = false;
 let wake = () => {};
 
 function emit(index) {
-  const [message, to, skip] = script.sendings[index];
+  const message = script.sendings.message[index];
+  const to = script.sendings.to[index];
+  const skip = script.sendings.skip[index];
   let receivers = io.of("/");
   if (to !== null) receivers = receivers.to(typeof to === "number" ? ids.get(to) : to);
   if (skip !== null) receivers = receivers.except(ids.get(skip));

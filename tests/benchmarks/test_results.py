@@ -20,7 +20,7 @@ from benchmarks.topologies import TOPOLOGIES
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "results.json"
 CELL = ("one room", "chat", 100)
-PLAN = Plan(cells=(Cell("one room", 100, phases=("opening", "steady")),), rounds=2)
+PLAN = Plan(cells=(Cell("one room", 100, (), phases=("opening", "steady")),), rounds=2)
 MACHINE: dict[str, Any] = {
     "processor": "a processor",
     "cores": 2,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import zlib
-from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -32,8 +32,10 @@ MACHINE: dict[str, Any] = {
 }
 
 
-def _plan(topology: str, traffic: str = "chat", phases: tuple[str, ...] = PHASES) -> Plan:
-    cell = Cell(topology, CLIENTS, traffic, phases)
+def _plan(
+    topology: str, traffic: str = "chat", phases: tuple[str, ...] = PHASES, servers: tuple[str, ...] = ("floor",)
+) -> Plan:
+    cell = Cell(topology, CLIENTS, servers, traffic, phases)
     return Plan(cells=(cell,), rounds=1, seconds=0.5, per_client_s=40, churn_share=0.2, churn_seconds=0.5)
 
 
@@ -45,7 +47,8 @@ def _script(plan: Plan) -> Script:
 
 
 def _measure(name: str, plan: Plan) -> Trial:
-    (trial,) = interleave(plan, lambda cell: [CONTESTANTS[name]], lambda cell: _script(plan), lambda said: None)
+    plan = dataclasses.replace(plan, cells=(dataclasses.replace(plan.cells[0], servers=(name,)),))
+    (trial,) = interleave(plan, CONTESTANTS, lambda cell: _script(plan), lambda said: None)
     assert trial.error is None
     return trial
 
@@ -132,21 +135,29 @@ def _broken(name: str) -> Contestant:
     return Contestant(name, "floor", "", (sys.executable, "-c", "raise SystemExit('no luck')"))
 
 
-def _tried(plan: Plan, contestants: Sequence[Contestant]) -> list[Trial]:
-    return list(interleave(plan, lambda cell: contestants, lambda cell: _script(plan), lambda said: None))
+def _tried(plan: Plan) -> list[Trial]:
+    broken = {name: _broken(name) for cell in plan.cells for name in cell.servers}
+    return list(
+        interleave(plan, broken, lambda cell: _script(dataclasses.replace(plan, cells=(cell,))), lambda said: None)
+    )
 
 
 def test_a_server_that_does_not_start_is_told_and_not_fatal() -> None:
-    plan = _plan("one room")
-    (trial,) = _tried(plan, [_broken("broken")])
+    plan = _plan("one room", servers=("broken",))
+    (trial,) = _tried(plan)
     assert trial.error == "broken did not start: no luck"
     assert "broken: broken did not start" in write_report([trial], plan, MACHINE)
 
 
 def test_every_round_begins_with_another_server() -> None:
-    plan = Plan(cells=(Cell("one room", 1, phases=("opening",)),), rounds=3)
-    trials = _tried(plan, [_broken("a"), _broken("b")])
+    trials = _tried(Plan(cells=(Cell("one room", 1, ("a", "b"), phases=("opening",)),), rounds=3))
     assert [(one.round, one.name) for one in trials] == [(0, "a"), (0, "b"), (1, "b"), (1, "a"), (2, "a"), (2, "b")]
+
+
+def test_what_is_measured_once_is_left_out_of_the_other_rounds() -> None:
+    cells = Cell("one room", 1, ("a",), phases=("opening",)), Cell("private", 1, ("a",), is_once=True)
+    trials = _tried(Plan(cells=cells, rounds=2))
+    assert [(one.round, one.topology) for one in trials] == [(0, "one room"), (0, "private"), (1, "one room")]
 
 
 def test_parts_follow_one_another_and_memory_is_read_when_windows_are_full() -> None:
