@@ -91,7 +91,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class Reach:
     """How many connections one message goes to, which is what compressing once for all of them is worth.
 
     `source`: "capture" (counted: the same payload to several connections within `near_ms`); where there is one
@@ -106,7 +106,7 @@ class Audience:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReplayRow:
     """One choice of settings, replayed.
 
     `layers`: those that are on, of abbreviate, utf8, gzip, batch, deflate. `format`: the format the clients have to
@@ -147,7 +147,7 @@ class Sweep:
     label: str
     unit: str
     values: tuple[float, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ReplayRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,13 +317,13 @@ class Choice:
     """
 
     source: str
-    row: Row
+    row: ReplayRow
     wire_bytes: int
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Advice:
     """`best` with our helper at the clients, `stock_clients` without: the same if format 2 is not worth it.
 
     `rule` is how it was chosen.
@@ -351,11 +351,11 @@ class Findings:
     problems: tuple[ProblemNote, ...]
     is_anonymous: bool
     sample: Sample
-    audience: Audience
-    whole: tuple[Row, ...]
-    subsets: tuple[Row, ...]
+    audience: Reach
+    whole: tuple[ReplayRow, ...]
+    subsets: tuple[ReplayRow, ...]
     sweeps: tuple[Sweep, ...]
-    front: tuple[Row, ...]
+    front: tuple[ReplayRow, ...]
     shares: tuple[LayerShare, ...]
     events: tuple[EventCost, ...]
     sent: tuple[SentRow, ...]
@@ -363,6 +363,6 @@ class Findings:
     floor: Floor | None
     field_map: FieldMap | None
     alternatives: tuple[Alternative, ...]
-    verdict: Verdict | None
+    verdict: Advice | None
     cpu_s: float
     shared: SharedWindow | None = None

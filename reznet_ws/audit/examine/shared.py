@@ -15,9 +15,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 
-from reznet_ws.audit.examine.audience import BROADCAST_KINDS, NEAR_MS
+from reznet_ws.audit.examine.departures import Departure, Encoded, encode, pack_together
 from reznet_ws.audit.examine.findings import SharedWindow
-from reznet_ws.audit.examine.replay import Departure, Encoded, encode, pack_together
+from reznet_ws.audit.examine.topology import BROADCAST_KINDS, NEAR_MS
 from reznet_ws.audit.read.capture import Direction, Kind
 from reznet_ws.audit.read.spool import Kept, Spool, label_of
 from reznet_ws.deflate.window import Figures, Inflater, SharedFrame
@@ -47,7 +47,7 @@ def share_window(
     connections = spool.connections(Direction.RECEIVED)
     if len(connections) > MAX_CONNECTIONS:
         return None
-    room = _Room(connections, settings, clock)
+    room = _SharedRoom(connections, settings, clock)
     broadcasts = 0
     for receivers, kept, gone in broadcasts_of(spool):
         room.emit(receivers, kept)
@@ -163,7 +163,7 @@ class _Queue:
         return None
 
 
-class _Room:
+class _SharedRoom:
     """Everybody's inflater, and what waits in a batch."""
 
     def __init__(self, connections: Sequence[int], settings: Settings, clock: Callable[[], float]) -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from reznet_ws.audit.read.capture import Direction, Item, Record, Transport
-from reznet_ws.audit.read.protocol import Decoder, Fault
+from reznet_ws.audit.read.protocol import Fault, ProtocolDecoder
 from reznet_ws.audit.read.source import Source, TooManyConnections
 
 _TYPES = {"open": "0", "close": "1", "ping": "2", "pong": "3", "message": "4", "upgrade": "5", "noop": "6"}
@@ -74,11 +74,11 @@ _REVISION = re.compile(r"[?&]EIO=([34])(?:&|\Z)")
 
 
 @dataclass(slots=True)
-class _Connection:
+class _LoggedConnection:
     """One connection, as far as the log tells them apart."""
 
     number: int
-    decoder: Decoder
+    decoder: ProtocolDecoder
     url: str
     transport: Transport
     is_opened: bool = False
@@ -118,7 +118,7 @@ class _Log:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._connections: dict[str, _Connection] = {}
+        self._connections: dict[str, _LoggedConnection] = {}
         self._python_url = ""
         self._node = _NodeLog()
         self._line = 0
@@ -144,22 +144,22 @@ class _Log:
     def _problem(self, reason: str) -> Item:
         return self._source.problem(f"line {self._line}", reason)
 
-    def _close(self, connection: _Connection) -> Iterator[Item]:
+    def _close(self, connection: _LoggedConnection) -> Iterator[Item]:
         for found in connection.decoder.close():
             if isinstance(found, Fault):
                 yield self._source.problem(f"connection {connection.number}", found.reason)
             else:
                 yield found
 
-    def _connection(self, key: str, url: str, engineio: int | None, transport: Transport) -> _Connection:
+    def _connection(self, key: str, url: str, engineio: int | None, transport: Transport) -> _LoggedConnection:
         if key not in self._connections:
             number, decoder = self._source.connect(engineio, holds_binary=False)
-            self._connections[key] = _Connection(number, decoder, url, transport)
+            self._connections[key] = _LoggedConnection(number, decoder, url, transport)
         return self._connections[key]
 
     def _packet(
         self,
-        connection: _Connection,
+        connection: _LoggedConnection,
         direction: Direction,
         packet: str,
         at_ms: float | None,
@@ -169,7 +169,7 @@ class _Log:
         carrier = transport or connection.transport
         yield from self._found(connection, connection.decoder.packet(direction, packet, moment_ms, transport=carrier))
 
-    def _found(self, connection: _Connection, found: Iterator[Record | Fault]) -> Iterator[Item]:
+    def _found(self, connection: _LoggedConnection, found: Iterator[Record | Fault]) -> Iterator[Item]:
         for item in found:
             if not connection.is_opened:
                 connection.is_opened = True
@@ -344,7 +344,7 @@ class _Log:
             moment_ms = self._source.capture.since_first(at_ms)
             yield from self._found(connection, connection.decoder.body(direction, data[:-1], moment_ms))
 
-    def _node_torn(self, connection: _Connection, direction: Direction) -> Iterator[Item]:
+    def _node_torn(self, connection: _LoggedConnection, direction: Direction) -> Iterator[Item]:
         """A message that goes on in the next line: text never does, bytes may."""
         if connection.decoder.owes(direction):
             connection.decoder.leave_out(direction)

@@ -26,9 +26,9 @@ from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
 from reznet_ws.audit.read.capture import Direction, Item, Record
-from reznet_ws.audit.read.har_entries import TOO_LONG, Broken, Entry, Message, as_number, walk
+from reznet_ws.audit.read.har_entries import TOO_LONG, Broken, HarEntry, HarMessage, as_number, walk
 from reznet_ws.audit.read.json_stream import JsonBytes
-from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, Decoder, Fault, session_of
+from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, Fault, ProtocolDecoder, session_of
 from reznet_ws.audit.read.source import Source, TooManyConnections, address_of
 
 # Of long-polling, what is kept to be put in order; what is beyond comes where it stands in the file.
@@ -74,13 +74,13 @@ class _Body:
 
 
 @dataclass(slots=True)
-class _Connection:
+class _HarConnection:
     """A connection as the first pass finds it. `bodies` are those to be put in order."""
 
     number: int
     url: str
     engineio: int | None
-    decoder: Decoder
+    decoder: ProtocolDecoder
     is_websocket: bool = False
     is_opened: bool = False
     bodies: list[_Body] = field(default_factory=list)
@@ -96,8 +96,8 @@ class _Har:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._by_entry: dict[int, _Connection] = {}
-        self._by_session: dict[str, _Connection] = {}
+        self._by_entry: dict[int, _HarConnection] = {}
+        self._by_session: dict[str, _HarConnection] = {}
         self._held_characters = 0
         self._first_not_held: int | None = None
         self._first_ms: float | None = None
@@ -119,7 +119,7 @@ class _Har:
                 yield from self._opened(connection, f"connection {connection.number}", found)
             yield from self._opened(connection)
 
-    def _walk(self, *, only_first: bool = False) -> Iterator[Message | Entry | Broken | JsonBytes]:
+    def _walk(self, *, only_first: bool = False) -> Iterator[HarMessage | HarEntry | Broken | JsonBytes]:
         """What `walk` finds, and at the end the stream, for what it noted. Each pass counts for half of the bytes."""
         with self._source.path.open("rb") as file:
             stream = JsonBytes(file, lambda count: self._source.on_bytes(count / 2))
@@ -131,7 +131,7 @@ class _Har:
         entries = empty_sockets = empty_responses = 0
         first_message_ms: float | None = None
         for thing in self._walk(only_first=True):
-            if isinstance(thing, Message):
+            if isinstance(thing, HarMessage):
                 if thing.number == 1:
                     first_message_ms = _message_ms(thing)
             elif isinstance(thing, Broken):
@@ -171,13 +171,13 @@ class _Har:
         if at_ms is not None:
             self._first_ms = at_ms if self._first_ms is None else min(self._first_ms, at_ms)
 
-    def _place(self, entry: Entry, address: _Address, session: str | None = None) -> _Connection:
+    def _place(self, entry: HarEntry, address: _Address, session: str | None = None) -> _HarConnection:
         """The connection of an entry. Raises: TooManyConnections."""
         session = session or address.session
         connection = None if session is None else self._by_session.get(session)
         if connection is None:
             number, decoder = self._source.connect(address.engineio)
-            connection = _Connection(number, address.url, address.engineio, decoder)
+            connection = _HarConnection(number, address.url, address.engineio, decoder)
             if session is not None:
                 self._by_session[session] = connection
         elif not address.is_polling:
@@ -185,7 +185,7 @@ class _Har:
         self._by_entry[entry.number] = connection
         return connection
 
-    def _survey_polling(self, entry: Entry, address: _Address) -> bool:
+    def _survey_polling(self, entry: HarEntry, address: _Address) -> bool:
         """Take an entry's bodies into order; whether it has what an entry like it should have."""
         if entry.number_of("status") != 200:
             return True
@@ -207,16 +207,22 @@ class _Har:
 
     def _second_pass(self) -> Iterator[Item]:
         for thing in self._walk():
-            connection = self._by_entry.get(thing.entry if isinstance(thing, Message) else getattr(thing, "number", 0))
+            connection = self._by_entry.get(
+                thing.entry if isinstance(thing, HarMessage) else getattr(thing, "number", 0)
+            )
             if connection is None:
                 continue
-            if isinstance(thing, Message):
+            if isinstance(thing, HarMessage):
                 yield from self._message(connection, thing)
-            elif isinstance(thing, Entry) and self._first_not_held is not None and thing.number >= self._first_not_held:
+            elif (
+                isinstance(thing, HarEntry)
+                and self._first_not_held is not None
+                and thing.number >= self._first_not_held
+            ):
                 for body in () if thing.has_messages else _bodies(thing):
                     yield from self._body(connection, body)
 
-    def _message(self, connection: _Connection, message: Message) -> Iterator[Item]:
+    def _message(self, connection: _HarConnection, message: HarMessage) -> Iterator[Item]:
         position = f"entry {message.entry}, message {message.number}"
         if message.repeats_a_key:
             yield self._source.problem(position, "a key comes twice; the last counts")
@@ -248,7 +254,7 @@ class _Har:
         for found in connection.decoder.frame(_DIRECTIONS[kind], frame, moment_ms):
             yield from self._opened(connection, position, found)
 
-    def _held_bodies(self, connection: _Connection, until_ms: float | None = None) -> Iterator[Item]:
+    def _held_bodies(self, connection: _HarConnection, until_ms: float | None = None) -> Iterator[Item]:
         """Those that came before a moment, or all."""
         taken = 0
         for body in connection.bodies:
@@ -258,13 +264,13 @@ class _Har:
             yield from self._body(connection, body)
         del connection.bodies[:taken]
 
-    def _body(self, connection: _Connection, body: _Body) -> Iterator[Item]:
+    def _body(self, connection: _HarConnection, body: _Body) -> Iterator[Item]:
         at_ms = self._source.capture.since_first(body.at_ms)
         for found in connection.decoder.body(body.direction, body.content, at_ms):
             yield from self._opened(connection, f"entry {body.entry}", found)
 
     def _opened(
-        self, connection: _Connection, position: str = "", found: Record | Fault | None = None
+        self, connection: _HarConnection, position: str = "", found: Record | Fault | None = None
     ) -> Iterator[Item]:
         """What was found, and before the first of a connection that it was opened."""
         if not connection.is_opened:
@@ -276,7 +282,7 @@ class _Har:
             yield self._source.problem(position, found.reason)
 
 
-def _bodies(entry: Entry) -> list[_Body]:
+def _bodies(entry: HarEntry) -> list[_Body]:
     """What an entry of long-polling carried: a POST's request or a GET's response."""
     if entry.number_of("status") != 200:
         return []
@@ -291,7 +297,7 @@ def _bodies(entry: Entry) -> list[_Body]:
     return [_Body(entry.number, Direction.RECEIVED, received, ended_ms)]
 
 
-def _received(entry: Entry) -> str | bytes | None:
+def _received(entry: HarEntry) -> str | bytes | None:
     """A response's content; None where it is missing or its base64 is broken."""
     text = entry.text("received")
     if entry.text("encoding") != "base64":
@@ -302,14 +308,14 @@ def _received(entry: Entry) -> str | bytes | None:
         return None
 
 
-def _started_ms(entry: Entry) -> float | None:
+def _started_ms(entry: HarEntry) -> float | None:
     try:
         return datetime.fromisoformat(entry.text("started")).timestamp() * 1000
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _message_ms(message: Message) -> float | None:
+def _message_ms(message: HarMessage) -> float | None:
     moment = as_number(message.fields.get("time"))
     if moment is None or moment < 0:
         return None

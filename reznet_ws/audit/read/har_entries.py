@@ -42,7 +42,7 @@ TOO_LONG = TooLong()
 
 
 @dataclass(slots=True)
-class Message:
+class HarMessage:
     """One of an entry's messages as it stands in the file; `number` counts from 1."""
 
     entry: int
@@ -53,7 +53,7 @@ class Message:
 
 
 @dataclass(slots=True)
-class Entry:
+class HarEntry:
     """One entry, with the names of `_FIELDS`; `number` counts from 1."""
 
     number: int
@@ -86,7 +86,7 @@ def as_number(value: Any) -> float | None:
     return float(value)
 
 
-def walk(stream: JsonBytes, *, only_first: bool = False) -> Iterator[Message | Entry | Broken]:
+def walk(stream: JsonBytes, *, only_first: bool = False) -> Iterator[HarMessage | HarEntry | Broken]:
     """Every message, or only the first of each entry; then the entry. What is begun when the file breaks comes too."""
     state = _Walk(stream, only_first)
     try:
@@ -118,10 +118,10 @@ class _Walk:
         self._depth = 0
         self._keys = [""] * (_DEEPEST + 1)
         self._entries = 0
-        self._message: Message | None = None
-        self.entry: Entry | None = None
+        self._message: HarMessage | None = None
+        self.entry: HarEntry | None = None
 
-    def take(self, event: str, value: Any) -> Message | Entry | None:
+    def take(self, event: str, value: Any) -> HarMessage | HarEntry | None:
         if event == "map_key":
             self._stream.was_cut = False
             if self._depth <= _DEEPEST:
@@ -144,20 +144,20 @@ class _Walk:
     def _is_in_messages(self) -> bool:
         return self.entry is not None and self._keys[_ENTRY] == "_webSocketMessages" and self._keys[_ENTRY + 1] == _ITEM
 
-    def _next_message(self, is_object: bool) -> Message:
+    def _next_message(self, is_object: bool) -> HarMessage:
         assert self.entry is not None
         self.entry.messages += 1
-        return Message(self.entry.number, self.entry.messages, is_object=is_object)
+        return HarMessage(self.entry.number, self.entry.messages, is_object=is_object)
 
     def _begin(self, event: str) -> None:
         if self._depth == _ENTRY and event == "start_map" and self._keys[1:_ENTRY] == ["log", "entries", _ITEM]:
             self._entries += 1
-            self.entry = Entry(self._entries)
+            self.entry = HarEntry(self._entries)
         elif self._depth == _ENTRY + 1 and self.entry is not None and self._is_in_messages():
             self.entry.has_messages = True
 
-    def _end(self) -> Message | Entry | None:
-        ended: Message | Entry | None = None
+    def _end(self) -> HarMessage | HarEntry | None:
+        ended: HarMessage | HarEntry | None = None
         if self._depth == _MESSAGE and self._message is not None:
             ended, self._message = self._message, None
             if self._only_first and ended.number > 1:
@@ -167,7 +167,7 @@ class _Walk:
         self._depth -= 1
         return ended
 
-    def _scalar(self, value: Any) -> Message | None:
+    def _scalar(self, value: Any) -> HarMessage | None:
         if self.entry is None or self._depth > _DEEPEST:
             return None
         if self._message is not None:

@@ -59,7 +59,7 @@ class NotAPacket(Exception):
 
 
 @dataclass(slots=True)
-class _Packet:
+class _SocketioPacket:
     """A Socket.IO packet; `args` still has placeholders where `attachments` are to come."""
 
     kind: Kind
@@ -71,10 +71,10 @@ class _Packet:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Unfinished:
     """A binary packet whose attachments have not all come."""
 
-    packet: _Packet
+    packet: _SocketioPacket
     parts: list[str | bytes]
     attachments: list[bytes]
     at_ms: float | None
@@ -82,7 +82,7 @@ class _Waiting:
     held_bytes: int
 
 
-class Decoder:
+class ProtocolDecoder:
     """Turns the frames of one connection into records.
 
     `engineio`: the revision that its address names, None if it names none. `holds_binary`: False for a source that does
@@ -94,7 +94,7 @@ class Decoder:
         self._engineio = engineio
         self._is_decided = engineio is not None
         self._holds_binary = holds_binary
-        self._waiting: dict[Direction, _Waiting] = {}
+        self._waiting: dict[Direction, _Unfinished] = {}
         self._strangers = 0
         self._owed = dict.fromkeys(Direction, 0)
         self._left_out = 0
@@ -186,7 +186,7 @@ class Decoder:
         if not self._holds_binary:
             self._owed[direction] = packet.attachments
         elif packet.attachments:
-            self._waiting[direction] = _Waiting(packet, [frame], [], at_ms, transport, len(frame))
+            self._waiting[direction] = _Unfinished(packet, [frame], [], at_ms, transport, len(frame))
             return
         yield self._record(direction, packet, (frame,), at_ms, transport)
 
@@ -225,14 +225,14 @@ class Decoder:
             f"({waiting.held_bytes} bytes); counted frame by frame"
         )
 
-    def _as_messages(self, direction: Direction, waiting: _Waiting) -> Iterator[Record]:
+    def _as_messages(self, direction: Direction, waiting: _Unfinished) -> Iterator[Record]:
         for part in waiting.parts:
             yield Record(self._connection, direction, Kind.MESSAGE, (part,), waiting.at_ms, waiting.transport)
 
     def _record(
         self,
         direction: Direction,
-        packet: _Packet,
+        packet: _SocketioPacket,
         parts: tuple[str | bytes, ...],
         at_ms: float | None,
         transport: Transport,
@@ -379,7 +379,7 @@ def _engineio_packet(packet: str | bytes, engineio: int | None) -> tuple[Kind, s
     )
 
 
-def _socketio_packet(text: str) -> _Packet:
+def _socketio_packet(text: str) -> _SocketioPacket:
     """Raises: NotAPacket, with a reason where it is meant to be a packet but cannot be read."""
     head = _SOCKETIO_HEAD.match(text)
     if head is None:
@@ -396,7 +396,7 @@ def _socketio_packet(text: str) -> _Packet:
     return _checked(number, data, namespace, int(head[4]) if head[4] else None, attachments)
 
 
-def _msgpack_packet(content: bytes) -> _Packet | None:
+def _msgpack_packet(content: bytes) -> _SocketioPacket | None:
     """A packet of socket.io-msgpack-parser, or None.
 
     Source: github.com/socketio/socket.io-msgpack-parser: a map of type, nsp, data, id and, from clients, options.
@@ -424,7 +424,7 @@ def _extension(code: int, data: bytes) -> Any:
     return None if (code, data) == (0, b"\x00") else data
 
 
-def _checked(number: int, data: Any, namespace: str, ack_id: int | None, attachments: int) -> _Packet:
+def _checked(number: int, data: Any, namespace: str, ack_id: int | None, attachments: int) -> _SocketioPacket:
     kind = _SOCKETIO_KINDS[number]
     event: str | None = None
     args: list[Any] = []
@@ -444,7 +444,7 @@ def _checked(number: int, data: Any, namespace: str, ack_id: int | None, attachm
             raise NotAPacket
     elif data is not None:
         raise NotAPacket
-    return _Packet(kind, namespace, ack_id, event, args, attachments)
+    return _SocketioPacket(kind, namespace, ack_id, event, args, attachments)
 
 
 def _json(text: str) -> Any:

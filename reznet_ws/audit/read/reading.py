@@ -39,7 +39,7 @@ def read(paths: Iterable[str | Path], on_progress: Callable[[int, int], None] | 
     that cannot be opened too. No `Record` at all means that nothing could be read.
     """
     files = [Path(path) for path in paths]
-    progress = _Progress(files, on_progress)
+    progress = _BytesRead(files, on_progress)
     capture = Capture()
     for path in files:
         source = Source(path, capture, progress.add)
@@ -54,7 +54,7 @@ def read(paths: Iterable[str | Path], on_progress: Callable[[int, int], None] | 
         progress.finish(path)
 
 
-class _Progress:
+class _BytesRead:
     """Bytes read of the bytes in all files."""
 
     def __init__(self, files: list[Path], on_progress: Callable[[int, int], None] | None) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from reznet_ws.audit.read.capture import Opened, Problem
-from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, Decoder
+from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, ProtocolDecoder
 
 # What is remembered of each takes about 1 KB.
 MAX_CONNECTIONS = 100_000
@@ -60,7 +60,7 @@ class Capture:
         return round(at_ms - self._first_ms, 3)
 
 
-class Line(NamedTuple):
+class NumberedLine(NamedTuple):
     """A line without its end, None if it is longer than a frame may be; `number` counts from 1."""
 
     number: int
@@ -79,16 +79,16 @@ class Source:
         """What could not be read, with the file's name."""
         return Problem(str(self.path), position, reason)
 
-    def connect(self, engineio: int | None = None, *, holds_binary: bool = True) -> tuple[int, Decoder]:
+    def connect(self, engineio: int | None = None, *, holds_binary: bool = True) -> tuple[int, ProtocolDecoder]:
         """The next connection's number and decoder. Raises: TooManyConnections."""
         number = self.capture.number()
-        return number, Decoder(number, engineio, holds_binary=holds_binary)
+        return number, ProtocolDecoder(number, engineio, holds_binary=holds_binary)
 
     def opened(self, number: int, url: str, engineio: int | None) -> Opened:
         """That a connection was opened; its address without what is certainly secret."""
         return Opened(number, address_of(url), str(self.path), engineio)
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[NumberedLine]:
         """The file line by line. A byte order mark is left out."""
         # An event's name, its time and the like stand beside the frame.
         limit = MAX_FRAME_BYTES + 4096
@@ -99,9 +99,11 @@ class Source:
                 self.on_bytes(len(line))
                 if len(line) == limit and not line.endswith(b"\n"):
                     self._skip_line(file)
-                    yield Line(number, None)
+                    yield NumberedLine(number, None)
                 else:
-                    yield Line(number, line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip())
+                    yield NumberedLine(
+                        number, line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+                    )
 
     def _skip_line(self, file: BinaryIO) -> None:
         while rest := file.readline(CHUNK_BYTES):

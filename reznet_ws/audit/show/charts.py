@@ -14,8 +14,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reznet_ws.audit.examine.bench import ROUNDS
-from reznet_ws.audit.examine.findings import EventCost, Findings, Row, Sweep
+from reznet_ws.audit.examine.findings import EventCost, Findings, ReplayRow, Sweep
+from reznet_ws.audit.examine.trial import ROUNDS
 from reznet_ws.audit.show.wording import counted_sample, counted_whole, printable, say_bytes, say_change, share_percent
 from reznet_ws.draw.ablation_charts import style
 from reznet_ws.draw.course_charts import COLOURS, counted, draw_bars, draw_groups
@@ -343,14 +343,14 @@ def _place(figure: Any, single: Any, row: int, column: int) -> None:
         figure.add_annotation(annotation, row=row, col=column)
 
 
-def _tried(findings: Findings) -> list[Row]:
+def _tried(findings: Findings) -> list[ReplayRow]:
     rows = {row.label: row for row in findings.subsets}
     for sweep in findings.sweeps:
         rows |= {row.label: row for row in sweep.rows if row.label not in rows}
     return list(rows.values())
 
 
-def _dots(rows: Sequence[Row], **options: Any) -> Any:
+def _dots(rows: Sequence[ReplayRow], **options: Any) -> Any:
     return go.Scatter(
         x=[row.shared_cpu_us for row in rows],
         y=[row.wire_bytes / _KB for row in rows],

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from reznet_ws.audit.examine.examine import examine
+from reznet_ws.audit.examine.examination import examine
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.read.reading import read
-from reznet_ws.audit.show.progress import Progress
-from reznet_ws.audit.show.report import write_report
+from reznet_ws.audit.show.report_files import write_report
+from reznet_ws.audit.show.stage_bar import StageBar
 from reznet_ws.audit.show.terminal import Audited, audit_text, problems_text, summary_text
 from reznet_ws.audit.show.wording import file_name, printable
 
@@ -73,7 +73,7 @@ def report_on(
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
-    with Progress(stream) as progress:
+    with StageBar(stream) as progress:
         findings = audit(paths, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
     if not findings.totals.messages:
         return Answer(NOTHING_READ, "", _problems(findings) or "Nothing could be read.")
@@ -99,7 +99,7 @@ def summarise(
     audits: list[Audited] = []
     for path in paths:
         began_s = time.perf_counter()
-        with Progress(stream, printable(file_name(str(path)))) as progress:
+        with StageBar(stream, printable(file_name(str(path)))) as progress:
             findings = audit([path], users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
         audits.append(Audited(str(path), findings, time.perf_counter() - began_s))
     err = "\n".join(filter(None, (_problems(audited.findings) for audited in audits)))

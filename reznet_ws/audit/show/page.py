@@ -138,7 +138,7 @@ def _texts(title: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Connection:
+class _ConnectionRow:
     """A connection's row: messages and payload bytes each way."""
 
     connection: int
@@ -150,8 +150,8 @@ class _Connection:
     sent: tuple[int, int]
 
 
-def _connection(count: ConnectionCount) -> _Connection:
-    return _Connection(
+def _connection(count: ConnectionCount) -> _ConnectionRow:
+    return _ConnectionRow(
         count.connection,
         count.url,
         file_name(count.file),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reznet_ws.audit.examine.findings import Findings, ProblemNote, Row
+from reznet_ws.audit.examine.findings import Findings, ProblemNote, ReplayRow
 from reznet_ws.audit.show.wording import (
     file_name,
     printable,
@@ -114,7 +114,7 @@ def _choices(findings: Findings) -> str:
     return f"{align(rows)}\n{note}"
 
 
-def _choice(row: Row, stock: Row) -> list[str]:
+def _choice(row: ReplayRow, stock: ReplayRow) -> list[str]:
     return [
         row.label,
         f"{row.wire_bytes:,}",

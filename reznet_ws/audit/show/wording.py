@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from reznet_ws.audit.examine.findings import Alternative, Findings, Row, Saving, Verdict
+from reznet_ws.audit.examine.findings import Advice, Alternative, Findings, ReplayRow, Saving
 from reznet_ws.draw.course_charts import counted
 
 _STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -91,7 +91,7 @@ def say_whether_few(findings: Findings) -> str:
     return ""
 
 
-def find_row(findings: Findings, label: str) -> Row:
+def find_row(findings: Findings, label: str) -> ReplayRow:
     """A preset's or a choice's row on everything. Raises: KeyError where nothing was replayed."""
     return {row.label: row for row in findings.whole}[label]
 
@@ -149,7 +149,7 @@ def say_per_day(saving: Saving) -> str:
     return f"{text}."
 
 
-def say_stock_clients(verdict: Verdict) -> str:
+def say_stock_clients(verdict: Advice) -> str:
     """What is saved where clients cannot change."""
     return f"{say_change(verdict.stock_clients.wire_bytes, verdict.saving.stock_bytes)} than stock"
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
+from reznet_ws.audit.examine.departures import Count, Departure, Key, depart, encode, key_of
 from reznet_ws.audit.examine.findings import Sample
-from reznet_ws.audit.examine.replay import Count, Departure, Key, depart, encode, key_of
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
 from reznet_ws.replay.link import Link
@@ -98,7 +98,7 @@ def take_sample(
     return sample, Sample(len(sample), sum(map(len, sample)), taken_bytes, is_everything)
 
 
-class Bench:
+class Trial:
     """A sample, and what it took under the settings that were tried so far."""
 
     def __init__(self, sample: list[list[Kept]], clock: Callable[[], float] = time.thread_time) -> None:

@@ -15,7 +15,7 @@ import pytest
 import strategies
 from hypothesis import strategies as st
 
-from reznet_ws.audit.examine.examine import examine
+from reznet_ws.audit.examine.examination import examine
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.read.spool import MAX_BOOKED_CHARACTERS, book

@@ -24,7 +24,7 @@ _STAGES = {
 }
 
 
-class Progress:
+class StageBar:
     """A bar for each stage where `stream` is a terminal, else a line; give it to `audit`. Closes itself in a `with`."""
 
     def __init__(self, stream: TextIO, label: str = "") -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from real_sites import APART_MS, WINDOW_MS, Emitted, RealSite, played
 from websockets.frames import Opcode
 
-from reznet_ws.audit.examine.replay import depart, encode, key_of, replay
+from reznet_ws.audit.examine.departures import depart, encode, key_of, replay
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
 from reznet_ws.message.payload import decode_payload

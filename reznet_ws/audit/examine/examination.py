@@ -14,42 +14,42 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from reznet_ws.audit.examine.advice import decide, make_choice, save, settle_window, shortlist
 from reznet_ws.audit.examine.alternatives import compare
-from reznet_ws.audit.examine.audience import BROADCAST_KINDS, Deliveries
-from reznet_ws.audit.examine.bench import Bench, take_sample
 from reznet_ws.audit.examine.census import Census
+from reznet_ws.audit.examine.departures import Count, key_of, replay
 from reznet_ws.audit.examine.fieldmap import propose
 from reznet_ws.audit.examine.findings import (
+    Advice,
     Alternative,
-    Audience,
     Choice,
     EventCost,
     FieldMap,
     Findings,
     Floor,
     ProblemNote,
-    Row,
+    Reach,
+    ReplayRow,
     Sample,
     SharedWindow,
     Totals,
-    Verdict,
 )
-from reznet_ws.audit.examine.floor import compress_whole
 from reznet_ws.audit.examine.names import Names
 from reznet_ws.audit.examine.repeats import find_repeats
-from reznet_ws.audit.examine.replay import Count, key_of, replay
 from reznet_ws.audit.examine.rule import RULE
 from reznet_ws.audit.examine.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
 from reznet_ws.audit.examine.shared import share_window
+from reznet_ws.audit.examine.strongest import compress_whole
 from reznet_ws.audit.examine.sweep import Searched, make_row, search
-from reznet_ws.audit.examine.verdict import decide, make_choice, save, settle_window, shortlist
+from reznet_ws.audit.examine.topology import BROADCAST_KINDS, Deliveries
+from reznet_ws.audit.examine.trial import Trial, take_sample
 from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.read.spool import Kept, Spool, book, label_of
 from reznet_ws.ledger import OTHER_EVENTS
 from reznet_ws.message.payload import PayloadOptimizer
 from reznet_ws.settings import Settings
 
-Progress = Callable[[str, int, int | None], None]
+Tell = Callable[[str, int, int | None], None]
 # Beside events' names.
 _OWN_LABELS = frozenset({OTHER_EVENTS, *map(label_of, Kind)})
 _MAX_PROBLEMS = 1000
@@ -62,7 +62,7 @@ def examine(
     users: int | None = None,
     price_per_gb: float | None = None,
     anonymous: bool = False,
-    progress: Progress = lambda stage, done, of: None,
+    progress: Tell = lambda stage, done, of: None,
     clock: Callable[[], float] = time.thread_time,
 ) -> Findings:
     """Audit a capture.
@@ -170,18 +170,18 @@ class _Reading:
 
 
 @dataclass(slots=True)
-class _Searched:
+class _Examined:
     """What only messages from the server over WebSocket can give."""
 
     sample: Sample
-    audience: Audience
+    audience: Reach
     search: Searched | None = None
-    whole: tuple[Row, ...] = ()
+    whole: tuple[ReplayRow, ...] = ()
     counts: Mapping[str, Count] = field(default_factory=dict)
     floor: Floor | None = None
     field_map: FieldMap | None = None
     alternatives: tuple[Alternative, ...] = ()
-    verdict: Verdict | None = None
+    verdict: Advice | None = None
     shared: SharedWindow | None = None
 
 
@@ -190,16 +190,16 @@ def _search(
     reading: _Reading,
     users: int | None,
     price_per_gb: float | None,
-    progress: Progress,
+    progress: Tell,
     clock: Callable[[], float],
-) -> _Searched:
+) -> _Examined:
     sample, note = take_sample(spool)
     audience = reading.deliveries.audience(users)
-    found = _Searched(note, audience)
+    found = _Examined(note, audience)
     if not sample:
         return found
     show, count = reading.show, _counting(progress)
-    bench = Bench(sample, clock)
+    bench = Trial(sample, clock)
     found.search = search(bench, audience, show, count("settings", None))
     finalists = shortlist(found.search, audience)
     choices = Settings.presets() | finalists
@@ -245,11 +245,11 @@ def _search(
     found.floor = Floor(payload_bytes, xz_bytes, zstd_bytes, best.wire_bytes)
     stock_bytes, connected_ms = rows["stock"].wire_bytes, _connected_ms(spool, reading)
     saving = save(stock_bytes, best.wire_bytes, connected_ms, users, price_per_gb)
-    found.verdict = Verdict(RULE, best, stock_clients, saving)
+    found.verdict = Advice(RULE, best, stock_clients, saving)
     return found
 
 
-def _counting(progress: Progress) -> Callable[[str, int | None], Callable[[int], None]]:
+def _counting(progress: Tell) -> Callable[[str, int | None], Callable[[int], None]]:
     """Adds up what steps tell one by one."""
 
     def of_stage(stage: str, of: int | None) -> Callable[[int], None]:

@@ -8,7 +8,7 @@ import random
 import pytest
 from backports import zstd
 
-from reznet_ws.audit.examine.floor import compress_whole
+from reznet_ws.audit.examine.strongest import compress_whole
 
 
 @pytest.mark.parametrize("count", [1, 5000])

@@ -19,7 +19,7 @@ import ipywidgets as widgets
 
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.show.command import audit
-from reznet_ws.audit.show.report import report_png
+from reznet_ws.audit.show.report_files import report_png
 from reznet_ws.audit.show.terminal import audit_text, problems_text
 from reznet_ws.audit.show.wording import printable, verdict_lines
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from reznet_ws.audit.examine.findings import Audience, Choice, Row, Saving, SharedWindow
+from reznet_ws.audit.examine.findings import Choice, Reach, ReplayRow, Saving, SharedWindow
 from reznet_ws.audit.examine.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, NEAR_SHARED, choose, choose_batching
 from reznet_ws.audit.examine.sweep import Searched
 from reznet_ws.settings import Settings
@@ -29,14 +29,14 @@ class Decided:
     """The settings that were chosen, and their rows; the three may be the same."""
 
     best: Settings
-    best_row: Row
+    best_row: ReplayRow
     stock_clients: Settings
-    stock_clients_row: Row
+    stock_clients_row: ReplayRow
     fewest: Settings
-    fewest_row: Row
+    fewest_row: ReplayRow
 
 
-def shortlist(searched: Searched, audience: Audience) -> dict[str, Settings]:
+def shortlist(searched: Searched, audience: Reach) -> dict[str, Settings]:
     """What the rule takes from the sample, to be chosen from again on everything."""
     rows = searched.rows
     unbatched = [row for row in rows if "batch" not in row.layers]
@@ -57,7 +57,7 @@ def shortlist(searched: Searched, audience: Audience) -> dict[str, Settings]:
     return {label: _share(settings, audience) for label, settings in finalists.items()}
 
 
-def decide(finalists: dict[str, Settings], rows: Sequence[Row]) -> Decided:
+def decide(finalists: dict[str, Settings], rows: Sequence[ReplayRow]) -> Decided:
     """Choose by the rule; the rows are the finalists', by label."""
     unbatched = [row for row in rows if "batch" not in row.layers]
     best = choose(unbatched)
@@ -79,9 +79,9 @@ def settle_window(settings: Settings, shared: SharedWindow | None) -> Settings:
 
 def make_choice(
     settings: Settings,
-    row: Row,
-    rows: dict[str, Row],
-    audience: Audience,
+    row: ReplayRow,
+    rows: dict[str, ReplayRow],
+    audience: Reach,
     shared: SharedWindow | None,
     show: Callable[[str], str],
 ) -> Choice:
@@ -120,11 +120,11 @@ def source_of(settings: Settings, show: Callable[[str], str] = str) -> str:
     return f"Settings({', '.join(arguments)})"
 
 
-def _fewest(rows: Sequence[Row]) -> Row:
+def _fewest(rows: Sequence[ReplayRow]) -> ReplayRow:
     return min(rows, key=lambda row: (row.wire_bytes, len(row.layers), row.shared_cpu_us, row.label))
 
 
-def _share(settings: Settings, audience: Audience) -> Settings:
+def _share(settings: Settings, audience: Reach) -> Settings:
     """One window for all where messages have several receivers, or where one connection cannot tell."""
     has_company = audience.source != "capture" or audience.per_message >= LEAST_AUDIENCE
     return settings.replace(deflate_shared=settings.deflate and settings.deflate_takeover and has_company)
@@ -132,10 +132,10 @@ def _share(settings: Settings, audience: Audience) -> Settings:
 
 def _reasons(
     settings: Settings,
-    row: Row,
+    row: ReplayRow,
     wire_bytes: int,
-    rows: dict[str, Row],
-    audience: Audience,
+    rows: dict[str, ReplayRow],
+    audience: Reach,
     shared: SharedWindow | None,
 ) -> tuple[str, ...]:
     off, stock = rows["off"], rows["stock"]
@@ -168,7 +168,7 @@ def _reasons(
     return tuple(reasons)
 
 
-def _window_reason(settings: Settings, audience: Audience, shared: SharedWindow | None) -> str:
+def _window_reason(settings: Settings, audience: Reach, shared: SharedWindow | None) -> str:
     if not settings.deflate:
         return f"permessage-deflate is off: it takes off less than {100 * NEAR_BYTES:.0f} % of this traffic's bytes."
     if not settings.deflate_takeover:
@@ -199,7 +199,7 @@ def _window_reason(settings: Settings, audience: Audience, shared: SharedWindow 
     return f"One window for all who are sent the same, if any are: {own} their number."
 
 
-def _share_of(wire_bytes: int, other: Row) -> str:
+def _share_of(wire_bytes: int, other: ReplayRow) -> str:
     return _percent(wire_bytes / other.wire_bytes) if other.wire_bytes else "none"
 
 

@@ -11,7 +11,7 @@ import os
 from array import array
 from collections.abc import Iterable
 
-from reznet_ws.audit.examine.findings import Audience
+from reznet_ws.audit.examine.findings import Reach
 from reznet_ws.audit.read.capture import Kind
 
 # The same payload to another connection within this time is the same broadcast.
@@ -41,12 +41,12 @@ class Deliveries:
         self._connections.append(connection)
         self._times_ms.append(time_ms)
 
-    def audience(self, users: int | None) -> Audience:
+    def audience(self, users: int | None) -> Reach:
         """The mean over all broadcasts; for one connection by itself, or without a clock, `users`."""
         count = len(self._hashes)
         if len(set(self._connections)) <= 1:
             source = "one" if users is None else "users"
-            return Audience(float(users or 1), source, count, count, NEAR_MS)
+            return Reach(float(users or 1), source, count, count, NEAR_MS)
         order = sorted(range(count), key=lambda at: (self._hashes[at], self._times_ms[at], at))
         broadcasts = 0
         began_ms = 0.0
@@ -60,4 +60,4 @@ class Deliveries:
                 payload, began_ms = self._hashes[at], time_ms
                 receivers = set()
             receivers.add(connection)
-        return Audience(count / broadcasts, "capture", count, broadcasts, NEAR_MS)
+        return Reach(count / broadcasts, "capture", count, broadcasts, NEAR_MS)

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 import pytest
 from audit.conftest import jsonl
 
-from reznet_ws.audit.show.panel import AuditPanel
+from reznet_ws.audit.show.upload_panel import AuditPanel
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from audit.planted import EVENTS, KEYS, MARK, planted_har, planted_jsonl, plante
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.show.charts import draw_all, draw_overview
 from reznet_ws.audit.show.command import audit, report_on
-from reznet_ws.audit.show.report import SCHEMA_VERSION, report_json, report_png, write_report
+from reznet_ws.audit.show.report_files import SCHEMA_VERSION, report_json, report_png, write_report
 
 
 @pytest.fixture(scope="module")
