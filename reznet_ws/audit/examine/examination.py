@@ -43,7 +43,7 @@ from reznet_ws.audit.examine.strongest import compress_whole
 from reznet_ws.audit.examine.sweep import Searched, make_row, search
 from reznet_ws.audit.examine.topology import BROADCAST_KINDS, Deliveries
 from reznet_ws.audit.examine.trial import Trial, take_sample
-from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
+from reznet_ws.audit.read.capture import Assumption, Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.read.spool import Kept, Spool, book, label_of
 from reznet_ws.ledger import OTHER_EVENTS
 from reznet_ws.message.payload import PayloadOptimizer
@@ -109,6 +109,7 @@ def examine(
             verdict=searched.verdict,
             cpu_s=clock() - began_s,
             shared=searched.shared,
+            assumptions=tuple(reading.assumptions),
         )
 
 
@@ -119,6 +120,7 @@ class _Reading:
         self._spool, self.names = spool, names
         self.census, self.deliveries = Census(), Deliveries()
         self.problems: list[ProblemNote] = []
+        self.assumptions: list[ProblemNote] = []
         self.as_captured = 0
         self.labels: dict[Direction, Counter[str]] = {direction: Counter() for direction in Direction}
         self._optimizer = PayloadOptimizer(Settings.off())
@@ -127,6 +129,9 @@ class _Reading:
         """One after the other."""
         if isinstance(item, Opened):
             self.census.open(item)
+        elif isinstance(item, Assumption):
+            if len(self.assumptions) < _MAX_PROBLEMS:
+                self.assumptions.append(ProblemNote(self.names.file(item.file), item.position, item.reason))
         elif isinstance(item, Problem):
             if len(self.problems) < _MAX_PROBLEMS:
                 self.problems.append(ProblemNote(self.names.file(item.file), item.position, item.reason))

@@ -366,3 +366,5 @@ class Findings:
     verdict: Advice | None
     cpu_s: float
     shared: SharedWindow | None = None
+    # What the captures do not say and was supplied.
+    assumptions: tuple[ProblemNote, ...] = ()

@@ -19,7 +19,8 @@ from reznet_ws.audit.read.source import CHUNK_BYTES
 # Depths in a HAR file, the document itself being 1: log 2, entries 3, an entry 4.
 _ENTRY = 4
 _MESSAGE = 6
-_DEEPEST = 6
+_HEADER = 7
+_DEEPEST = 7
 _FIELDS = {
     (_ENTRY, "startedDateTime"): "started",
     (_ENTRY, "time"): "took_ms",
@@ -29,7 +30,11 @@ _FIELDS = {
     (6, "request", "postData", "text"): "sent",
     (6, "response", "content", "text"): "received",
     (6, "response", "content", "encoding"): "encoding",
+    # Where Playwright has a body, or the messages of a WebSocket, in a file of its own (content: "attach").
+    (6, "request", "postData", "_file"): "sent_file",
+    (6, "response", "content", "_file"): "received_file",
 }
+_EXTENSIONS = "sec-websocket-extensions"
 # Stands for the key where an array is.
 _ITEM = "\0item"
 
@@ -54,10 +59,14 @@ class HarMessage:
 
 @dataclass(slots=True)
 class HarEntry:
-    """One entry, with the names of `_FIELDS`; `number` counts from 1."""
+    """One entry, with the names of `_FIELDS`; `number` counts from 1.
+
+    `extensions`: that header of the response, "" where it has headers without it, None where it has none.
+    """
 
     number: int
     fields: dict[str, Any] = field(default_factory=dict)
+    extensions: str | None = None
     has_messages: bool = False
     messages: int = 0
 
@@ -119,6 +128,7 @@ class _Walk:
         self._keys = [""] * (_DEEPEST + 1)
         self._entries = 0
         self._message: HarMessage | None = None
+        self._header: dict[str, Any] = {}
         self.entry: HarEntry | None = None
 
     def take(self, event: str, value: Any) -> HarMessage | HarEntry | None:
@@ -158,6 +168,8 @@ class _Walk:
 
     def _end(self) -> HarMessage | HarEntry | None:
         ended: HarMessage | HarEntry | None = None
+        if self._depth == _HEADER and self._is_in_response_headers():
+            self._end_header()
         if self._depth == _MESSAGE and self._message is not None:
             ended, self._message = self._message, None
             if self._only_first and ended.number > 1:
@@ -166,6 +178,18 @@ class _Walk:
             ended, self.entry = self.entry, None
         self._depth -= 1
         return ended
+
+    def _is_in_response_headers(self) -> bool:
+        return self.entry is not None and self._keys[_ENTRY:_HEADER] == ["response", "headers", _ITEM]
+
+    def _end_header(self) -> None:
+        assert self.entry is not None
+        name, value = self._header.get("name"), self._header.get("value")
+        self._header = {}
+        if isinstance(name, str) and isinstance(value, str):
+            self.entry.extensions = self.entry.extensions or ""
+            if name.lower() == _EXTENSIONS:
+                self.entry.extensions = f"{self.entry.extensions}, {value}".removeprefix(", ")[:1000]
 
     def _scalar(self, value: Any) -> HarMessage | None:
         if self.entry is None or self._depth > _DEEPEST:
@@ -180,4 +204,6 @@ class _Walk:
             return self._next_message(False)
         if name := _FIELDS.get((self._depth, *self._keys[_ENTRY : self._depth + 1])):
             self.entry.fields[name] = value
+        elif self._depth == _HEADER and self._is_in_response_headers():
+            self._header[self._keys[_HEADER]] = value
         return None
