@@ -12,8 +12,8 @@ import pytest
 from audit.planted import EVENTS, KEYS, MARK, planted_har, planted_jsonl, planted_log
 
 from reznet_ws.audit.examine.findings import Findings
-from reznet_ws.audit.show.charts import draw_all, draw_overview
 from reznet_ws.audit.show.command import audit, report_on
+from reznet_ws.audit.show.pictures import draw_all, draw_overview
 from reznet_ws.audit.show.report_files import SCHEMA_VERSION, report_json, report_png, write_report
 
 

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.examine.findings import ReplayRow
+from reznet_ws.audit.examine.replayed import ReplayRow
 from reznet_ws.audit.examine.rule import NEAR_CPU, RULE, choose, choose_batching
 from reznet_ws.audit.examine.sweep import front
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import strategies as st
 
 from reznet_ws.audit.examine.advice import Decided, decide, save, settle_window, shortlist, source_of
-from reznet_ws.audit.examine.findings import Reach, ReplayRow, SharedWindow
+from reznet_ws.audit.examine.findings import Reach
+from reznet_ws.audit.examine.replayed import ReplayRow, SharedWindow
 from reznet_ws.audit.examine.sweep import Searched, essential, find_batch_events, make_row, search
 from reznet_ws.audit.examine.topology import Deliveries
 from reznet_ws.audit.examine.trial import Trial, take_sample

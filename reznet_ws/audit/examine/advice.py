@@ -7,10 +7,11 @@ Never: recommends what was not computed on this capture.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from reznet_ws.audit.examine.findings import Choice, Reach, ReplayRow, Saving, SharedWindow
-from reznet_ws.audit.examine.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, NEAR_SHARED, choose, choose_batching
+from reznet_ws.audit.examine.findings import Reach
+from reznet_ws.audit.examine.replayed import Advice, Choice, ReplayRow, Saving, SharedWindow
+from reznet_ws.audit.examine.rule import LEAST_FRAMES_SAVED, NEAR_BYTES, NEAR_SHARED, RULE, choose, choose_batching
 from reznet_ws.audit.examine.sweep import Searched
 from reznet_ws.settings import Settings
 
@@ -57,7 +58,7 @@ def shortlist(searched: Searched, audience: Reach) -> dict[str, Settings]:
     return {label: _share(settings, audience) for label, settings in finalists.items()}
 
 
-def decide(finalists: dict[str, Settings], rows: Sequence[ReplayRow]) -> Decided:
+def decide(finalists: Mapping[str, Settings], rows: Sequence[ReplayRow]) -> Decided:
     """Choose by the rule; the rows are the finalists', by label."""
     unbatched = [row for row in rows if "batch" not in row.layers]
     best = choose(unbatched)
@@ -91,8 +92,19 @@ def make_choice(
     return Choice(source_of(settings, show), row, wire_bytes, reasons)
 
 
+def advise(best: Choice, stock_clients: Choice, stock: ReplayRow) -> Advice:
+    """The verdict; its saving is still to be computed. Whoever gains less than counts keeps what there is."""
+    gains = best.wire_bytes <= stock.wire_bytes * (1 - NEAR_BYTES)
+    nothing = Saving(stock.wire_bytes, best.wire_bytes, None, None, None, None, None)
+    return Advice(RULE, best, stock_clients, nothing, gains)
+
+
 def save(
-    stock_bytes: int, best_bytes: int, connected_ms: float | None, users: int | None, price_per_gb: float | None
+    stock_bytes: int,
+    best_bytes: int,
+    connected_ms: float | None,
+    users: int | None,
+    price_per_gb: float | None,
 ) -> Saving:
     """What is saved in a day at the capture's rate. Units: ms that the capture's connections were open in all."""
     stock_per_day = best_per_day = saved_price = None
@@ -126,7 +138,7 @@ def _fewest(rows: Sequence[ReplayRow]) -> ReplayRow:
 
 def _share(settings: Settings, audience: Reach) -> Settings:
     """One window for all where messages have several receivers, or where one connection cannot tell."""
-    has_company = audience.source != "capture" or audience.per_message >= LEAST_AUDIENCE
+    has_company = not audience.is_counted or audience.per_message >= LEAST_AUDIENCE
     return settings.replace(deflate_shared=settings.deflate and settings.deflate_takeover and has_company)
 
 
@@ -186,7 +198,7 @@ def _window_reason(settings: Settings, audience: Reach, shared: SharedWindow | N
         return f"{figures}{once}."
     if not settings.deflate_shared:
         return f"Each connection keeps a window of its own: {count}."
-    if audience.source == "capture":
+    if audience.is_counted:
         return (
             f"One window for all who are sent the same: {count}, and compressing once divides the CPU time by as much."
         )

@@ -75,7 +75,8 @@ def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[Encoded]:
     # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
     without_gzip = PayloadOptimizer(settings.replace(gzip=False))
     for kept in messages:
-        if kept.args is None:
+        # What socket.io-msgpack-parser encoded is no text of ours.
+        if kept.args is None or isinstance(kept.parts[0], bytes):
             yield Encoded(kept, None)
             continue
         chosen = optimizer if len(kept.args) <= 1 else without_gzip
@@ -162,7 +163,9 @@ def _weight(item: Encoded) -> int:
 
 
 def replay(
-    spool: Spool, choices: Mapping[str, Settings], progress: Callable[[int], None] = lambda _: None
+    spool: Spool,
+    choices: Mapping[str, Settings],
+    progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Count]:
     """Everything that the server sent, under several settings; name -> count.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from reznet_ws.audit.examine.findings import ReplayRow
+from reznet_ws.audit.examine.replayed import ReplayRow
 
 NEAR_BYTES = 0.02
 # Medians of a few rounds, on a machine that does other things too, differ by as much from run to run.

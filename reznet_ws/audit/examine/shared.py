@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 
 from reznet_ws.audit.examine.departures import Departure, Encoded, encode, pack_together
-from reznet_ws.audit.examine.findings import SharedWindow
+from reznet_ws.audit.examine.replayed import SharedWindow
 from reznet_ws.audit.examine.topology import BROADCAST_KINDS, NEAR_MS
 from reznet_ws.audit.read.capture import Direction, Kind
 from reznet_ws.audit.read.spool import Kept, Spool, label_of

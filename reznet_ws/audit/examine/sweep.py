@@ -14,7 +14,8 @@ from statistics import median
 from typing import Any
 
 from reznet_ws.audit.examine.departures import Count, format_of
-from reznet_ws.audit.examine.findings import LayerShare, Reach, ReplayRow, Sweep
+from reznet_ws.audit.examine.findings import Reach
+from reznet_ws.audit.examine.replayed import LayerShare, ReplayRow, Sweep
 from reznet_ws.audit.examine.rule import choose, cpu_noise
 from reznet_ws.audit.examine.trial import Measured, Trial
 from reznet_ws.audit.read.spool import Kept
@@ -128,6 +129,7 @@ def make_row(
         delay_p50_ms=count.delay_ms(50) if has_delays else None,
         delay_p95_ms=count.delay_ms(95) if has_delays else None,
         cpu_spread=times.cpu_spread,
+        is_shared=has_window and settings.deflate_shared,
     )
 
 

@@ -97,4 +97,14 @@ class Assumption:
     reason: str
 
 
-Item = Opened | Record | Problem | Assumption
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a connection's frames took on the wire one way, headers and masks included, as the network had them."""
+
+    connection: int
+    direction: Direction
+    frames: int
+    wire_bytes: int
+
+
+Item = Opened | Record | Problem | Assumption | Carried

@@ -24,7 +24,9 @@ import markupsafe
 from plotly.offline import get_plotlyjs
 
 from reznet_ws.audit.examine.findings import ConnectionCount, Findings, KindCount
-from reznet_ws.audit.show.charts import draw_all, sweep_axis, sweep_price
+from reznet_ws.audit.show.pictures import draw_all
+from reznet_ws.audit.show.settings_charts import sweep_axis, sweep_price
+from reznet_ws.audit.show.verdict_text import say_per_day, say_saving, say_stock_clients, verdict_lines
 from reznet_ws.audit.show.wording import (
     counted_sample,
     file_name,
@@ -33,11 +35,7 @@ from reznet_ws.audit.show.wording import (
     say_bytes,
     say_change,
     say_count,
-    say_per_day,
-    say_saving,
-    say_stock_clients,
     say_whether_few,
-    verdict_lines,
 )
 from reznet_ws.draw.picture import Picture
 

@@ -11,9 +11,10 @@ import json
 from pathlib import Path
 
 from reznet_ws.audit.examine.findings import Findings
-from reznet_ws.audit.show.charts import draw_overview
 from reznet_ws.audit.show.page import make_page
-from reznet_ws.audit.show.wording import printable, verdict_lines, without_folders
+from reznet_ws.audit.show.pictures import draw_overview
+from reznet_ws.audit.show.verdict_text import verdict_lines
+from reznet_ws.audit.show.wording import printable, without_folders
 from reznet_ws.draw.picture import render, repack
 
 # Raised when a field is renamed, is gone or has another meaning; not for one more.

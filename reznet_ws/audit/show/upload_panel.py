@@ -21,7 +21,8 @@ from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.show.command import audit
 from reznet_ws.audit.show.report_files import report_png
 from reznet_ws.audit.show.terminal import audit_text, problems_text
-from reznet_ws.audit.show.wording import printable, verdict_lines
+from reznet_ws.audit.show.verdict_text import verdict_lines
+from reznet_ws.audit.show.wording import printable
 
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 _MAX_NAME_CHARACTERS = 80
