@@ -19,6 +19,7 @@ from reznet_ws.audit.read.reading import read
 from reznet_ws.audit.show.report_files import write_report
 from reznet_ws.audit.show.stage_bar import StageBar
 from reznet_ws.audit.show.terminal import Audited, audit_text, problems_text, summary_text
+from reznet_ws.audit.show.verdict_text import next_step
 from reznet_ws.audit.show.wording import file_name, printable
 
 NOTHING_READ = 2
@@ -76,7 +77,8 @@ def report_on(
     with StageBar(stream) as progress:
         findings = audit(paths, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
     if not findings.totals.messages:
-        return Answer(NOTHING_READ, "", _problems(findings) or "Nothing could be read.")
+        said = [_problems(findings) or "Nothing could be read.", f"Next: {next_step(findings)}"]
+        return Answer(NOTHING_READ, "", "\n".join(said))
     err = _problems(findings)
     said = [audit_text(findings)]
     if out is not None:

@@ -26,15 +26,28 @@ from plotly.offline import get_plotlyjs
 from reznet_ws.audit.examine.findings import ConnectionCount, Findings, KindCount
 from reznet_ws.audit.show.pictures import draw_all
 from reznet_ws.audit.show.settings_charts import sweep_axis, sweep_price
-from reznet_ws.audit.show.verdict_text import say_per_day, say_saving, say_stock_clients, verdict_lines
+from reznet_ws.audit.show.verdict_text import (
+    headline,
+    say_cost,
+    say_per_day,
+    say_stock_clients,
+    say_today,
+    verdict_lines,
+)
 from reznet_ws.audit.show.wording import (
     counted_sample,
+    counted_whole,
     file_name,
     find_row,
     printable,
+    say_binary,
     say_bytes,
     say_change,
     say_count,
+    say_kb,
+    say_parts,
+    say_topology,
+    say_us,
     say_whether_few,
 )
 from reznet_ws.draw.picture import Picture
@@ -57,11 +70,12 @@ def make_page(findings: Findings) -> str:
     verdict = findings.verdict
     if verdict is not None:
         context |= {
-            "saving_text": say_saving(verdict.saving),
-            "per_day_text": say_per_day(verdict.saving),
+            "per_day_text": say_per_day(verdict.saving) if verdict.gains else "",
+            "cost_text": say_cost(findings),
             "stock_clients_text": say_stock_clients(verdict),
-            "stock": find_row(findings, "stock"),
         }
+    if findings.whole:
+        context["stock"] = find_row(findings, "stock")
     if findings.field_map is not None:
         keys = findings.field_map
         sizes = (keys.deflated_builtin_bytes, keys.deflated_proposed_bytes)
@@ -69,7 +83,13 @@ def make_page(findings: Findings) -> str:
     options = findings.alternatives
     context |= {
         "lines": verdict_lines(findings),
+        "headline": headline(findings),
+        "today_text": say_today(findings) if findings.whole else "",
+        "parts_text": say_parts(findings),
+        "topology_text": say_topology(findings),
+        "binary_text": say_binary(findings),
         "few_text": say_whether_few(findings),
+        "counted_whole": counted_whole(findings),
         "charts": charts,
         "chart_numbers": numbers,
         "figures": {f"chart-{numbers[name]}": chart.figure for name, chart in charts.items()},
@@ -170,5 +190,5 @@ def _sum(kinds: Iterable[KindCount]) -> tuple[int, int]:
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"bytes": say_bytes, "count": say_count}
+    environment.filters |= {"bytes": say_bytes, "count": say_count, "us": say_us, "kb": say_kb, "file": file_name}
     return environment.from_string(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))

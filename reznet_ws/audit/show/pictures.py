@@ -12,24 +12,37 @@ from typing import Any
 from plotly.subplots import make_subplots
 
 from reznet_ws.audit.examine.findings import Findings
+from reznet_ws.audit.examine.replayed import Advice
 from reznet_ws.audit.show.chart_parts import COUNTED_COLUMNS, KB, escape, style_chart
 from reznet_ws.audit.show.settings_charts import draw_front, draw_shares, draw_sweep, place
 from reznet_ws.audit.show.traffic_charts import FLOOR_COLOUR, draw_events, draw_field_map, draw_repeats, draw_sent
-from reznet_ws.audit.show.wording import counted_whole, printable, say_change, share_percent
+from reznet_ws.audit.show.wording import counted_whole, find_row, printable, say_change, share_percent
 from reznet_ws.draw.course_charts import draw_bars
 from reznet_ws.draw.look import WIDTH_PX
 from reznet_ws.draw.picture import Picture
+from reznet_ws.settings import Settings
+
+_COLOURS = {
+    "today": "#C7A17A",
+    "off": "off",
+    "stock": "stock",
+    "seed": "mixed",
+    "recommended": "#8FB9DC",
+    "best": "wire",
+    "stock clients": "wire",
+}
 
 
 def draw_all(findings: Findings) -> dict[str, Picture]:
     """Every picture that these findings have something for, by what it is about."""
     findings = printable(findings)
     pictures: dict[str, Picture] = {}
-    if findings.verdict is not None and findings.floor is not None:
+    if findings.whole and findings.floor is not None:
         pictures["compare"] = draw_comparison(findings)
-        pictures["front"] = draw_front(findings)
-        pictures["shares"] = draw_shares(findings)
-        pictures |= {f"sweep {sweep.field}": draw_sweep(findings, sweep) for sweep in findings.sweeps}
+        if findings.verdict is not None:
+            pictures["front"] = draw_front(findings)
+            pictures["shares"] = draw_shares(findings)
+            pictures |= {f"sweep {sweep.field}": draw_sweep(findings, sweep) for sweep in findings.sweeps}
         if any(cost.direction == "received" for cost in findings.events):
             pictures["events"] = draw_events(findings)
         pictures["repeats"] = draw_repeats(findings)
@@ -41,38 +54,50 @@ def draw_all(findings: Findings) -> dict[str, Picture]:
 
 
 def draw_comparison(findings: Findings) -> Picture:
-    """No layer, stock, the recommended settings, and the floor."""
+    """What is sent today, no layer, the presets, the recommended settings, and the floor."""
     findings = printable(findings)
-    verdict, floor = findings.verdict, findings.floor
-    assert verdict is not None
+    floor, verdict, today = findings.floor, findings.verdict, findings.today
     assert floor is not None
-    whole = {row.label: row.wire_bytes / KB for row in findings.whole}
-    values = {label: whole[label] for label in ("off", "stock", "seed", "recommended")}
-    colours = {
-        "seed": "mixed",
-        "recommended": "#8FB9DC",
-        "best": "wire",
-        "best, shared": "wire",
-        "stock clients": "wire",
-        "stock clients, shared": "wire",
-    }
-    values["best"] = whole["best"]
-    if verdict.saving.best_bytes != verdict.best.row.wire_bytes:
-        values["best, shared"] = verdict.saving.best_bytes / KB
-    if verdict.stock_clients.source != verdict.best.source:
-        values["stock clients"] = whole["stock clients"]
-        if verdict.stock_clients.wire_bytes != verdict.stock_clients.row.wire_bytes:
-            values["stock clients, shared"] = verdict.stock_clients.wire_bytes / KB
+    whole = {row.label: row.wire_bytes for row in findings.whole}
+    values = {"today": today.wire_bytes} if today is not None else {}
+    values |= {label: size for label, size in whole.items() if label in Settings.presets()}
+    if verdict is not None:
+        values |= _chosen(verdict, whole["best"], whole["stock clients"])
     floors = {"floor: xz": floor.xz_bytes, "floor: zstd": floor.zstd_bytes}
-    values |= {name: size / KB for name, size in floors.items() if size is not None}
-    colours |= dict.fromkeys(floors, FLOOR_COLOUR)
-    title = (
-        f"The best sends {say_change(verdict.saving.best_bytes, verdict.saving.stock_bytes)} than stock; xz of it all"
-    )
-    title += f" would be {share_percent(floor.xz_bytes, verdict.saving.best_bytes):.0f} % of that"
-    picture = draw_bars(title, counted_whole(findings), values, unit="kB on the wire", colours=colours, digits=1)
+    values |= {name: size for name, size in floors.items() if size is not None}
+    colours = {name: _COLOURS.get(name.partition(",")[0], FLOOR_COLOUR) for name in values}
+    shown = {name: size / KB for name, size in values.items()}
+    title = _comparison_title(findings)
+    picture = draw_bars(title, counted_whole(findings), shown, unit="kB on the wire", colours=colours, digits=1)
     picture.figure.update_yaxes(type="category")
     return picture
+
+
+def _chosen(verdict: Advice, best_bytes: int, stock_clients_bytes: int) -> dict[str, int]:
+    """What was chosen, with a window for each connection and, where it was simulated, one for all."""
+    values = {"best": best_bytes}
+    if verdict.saving.best_bytes != verdict.best.row.wire_bytes:
+        values["best, shared"] = verdict.saving.best_bytes
+    if verdict.stock_clients.source != verdict.best.source:
+        values["stock clients"] = stock_clients_bytes
+        if verdict.stock_clients.wire_bytes != verdict.stock_clients.row.wire_bytes:
+            values["stock clients, shared"] = verdict.stock_clients.wire_bytes
+    return values
+
+
+def _comparison_title(findings: Findings) -> str:
+    verdict, floor = findings.verdict, findings.floor
+    assert floor is not None
+    if verdict is None:
+        off, stock = (find_row(findings, label).wire_bytes for label in ("off", "stock"))
+        title, last_bytes = f"uvicorn's default sends {say_change(stock, off)} than no compression", stock
+    elif verdict.gains:
+        saving = verdict.saving
+        title = f"The best sends {say_change(saving.best_bytes, saving.stock_bytes)} than stock"
+        last_bytes = saving.best_bytes
+    else:
+        title, last_bytes = "Nothing to gain in bytes beside stock", verdict.saving.stock_bytes
+    return f"{title}; xz of it all would be {share_percent(floor.xz_bytes, last_bytes):.0f} % of that"
 
 
 def draw_overview(findings: Findings, headline: str) -> Any:

@@ -146,7 +146,7 @@ def sweep_price(sweep: Sweep) -> str:
     """What stands at each point, with its unit."""
     if sweep.field in _BATCHING:
         return "ms that 95 % wait at most"
-    return "KB of memory each" if sweep.field in _WITH_MEMORY else "µs of CPU a message"
+    return "kB of memory a connection" if sweep.field in _WITH_MEMORY else "µs of CPU a message"
 
 
 def place(figure: Any, single: Any, row: int, column: int) -> None:

@@ -13,7 +13,15 @@ import plotly.graph_objects as go
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.examine.replayed import EventCost
 from reznet_ws.audit.show.chart_parts import KB, show_name, style_chart
-from reznet_ws.audit.show.wording import counted_sample, counted_whole, printable, say_bytes, say_change, share_percent
+from reznet_ws.audit.show.wording import (
+    counted_sample,
+    counted_whole,
+    printable,
+    say_binary,
+    say_bytes,
+    say_change,
+    share_percent,
+)
 from reznet_ws.draw.course_charts import COLOURS, counted, draw_bars, draw_groups
 from reznet_ws.draw.look import WIRE_COLOUR
 from reznet_ws.draw.picture import Picture
@@ -77,6 +85,8 @@ def draw_repeats(findings: Findings) -> Picture:
     values = {name: 100 * size / max(1, found.json_bytes) for name, size in parts.items()}
     keys, again, _ = values.values()
     title = f"{again:.0f} % of the payloads' bytes are values that came before, {keys:.0f} % are names of keys"
+    if found.binary_bytes:
+        title += f". {say_binary(findings)}"
     where = "payloads before compression; parts overlap"
     colours = dict.fromkeys(values, "abbreviate")
     line = counted(found.messages, "messages from the server", where=where, seed=None)

@@ -34,7 +34,7 @@ def verdict_lines(findings: Findings) -> tuple[str, ...]:
         return (f"{findings.obstacle}.", _join(say_today(findings), _other_servers(findings)))
     verdict = findings.verdict
     if verdict is None:
-        return (_join(_NO_VERDICT, _next_step(findings)),)
+        return (_join(_NO_VERDICT, next_step(findings)),)
     if not verdict.gains:
         return (
             _join(say_nothing_to_gain(findings), say_whether_few(findings)),
@@ -153,7 +153,7 @@ def best_alternatives(findings: Findings) -> tuple[Alternative, ...]:
     return tuple(option for option in findings.alternatives if option.is_best)
 
 
-def _next_step(findings: Findings) -> str:
+def next_step(findings: Findings) -> str:
     """What to capture instead."""
     polled = sum(
         kind.messages for kind in findings.totals.kinds if kind.transport == "polling" and kind.direction == "received"
