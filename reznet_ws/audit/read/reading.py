@@ -21,6 +21,8 @@ from reznet_ws.audit.read.har import read_har
 from reznet_ws.audit.read.json_stream import JsonBytes
 from reznet_ws.audit.read.jsonl import is_event_line, read_jsonl
 from reznet_ws.audit.read.log_lines import is_log_field
+from reznet_ws.audit.read.network_capture import read_network_capture
+from reznet_ws.audit.read.network_packets import MAGICS
 from reznet_ws.audit.read.source import CHUNK_BYTES, Capture, Source
 from reznet_ws.audit.read.unpacking import CannotUnpack, PlainFile, unpacked
 
@@ -118,6 +120,8 @@ def _reader_of(path: Path) -> Reader:
         head += b"" if b"\n" in head else file.readline(2**20)
     if not head.strip():
         return _refuse("it is empty")
+    if head.startswith(MAGICS):
+        return read_network_capture
     if head.startswith(_UTF_16_MARKS):
         return _refuse("it is UTF-16; save it as UTF-8")
     lines = [line for line in head.split(b"\n") if line.strip()]
