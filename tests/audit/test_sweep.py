@@ -285,7 +285,8 @@ def test_one_connection_or_no_clock_cannot_tell(users: int | None, per_message: 
     one, clockless = Deliveries(), Deliveries()
     one.add(0, [b"x"], 1.0)
     for connection in range(3):
-        clockless.add(connection, [b"x"], None)
+        for number in range(5):
+            clockless.add(connection, [b"%d" % number], None)
     for deliveries in (one, clockless):
         audience = deliveries.audience(users)
         assert (audience.per_message, audience.source) == (per_message, source)

@@ -71,6 +71,19 @@ def decide(finalists: Mapping[str, Settings], rows: Sequence[ReplayRow]) -> Deci
     )
 
 
+def reconsider(decided: Decided, windows: Mapping[Settings, SharedWindow | None]) -> Decided:
+    """Choose what needs no helper at the clients after all, where it sends no more with one window for all."""
+
+    def sent_bytes(settings: Settings, row: ReplayRow) -> int:
+        shared = windows.get(settings)
+        return row.wire_bytes if shared is None else min(shared.shared_bytes, shared.own_bytes)
+
+    best_bytes = sent_bytes(decided.best, decided.best_row)
+    if sent_bytes(decided.stock_clients, decided.stock_clients_row) > best_bytes * (1 + NEAR_BYTES):
+        return decided
+    return dataclasses.replace(decided, best=decided.stock_clients, best_row=decided.stock_clients_row)
+
+
 def settle_window(settings: Settings, shared: SharedWindow | None) -> Settings:
     """Give each connection its own window after all, where one for all of them costs bytes."""
     if shared is None or shared.shared_bytes <= shared.own_bytes * (1 + NEAR_SHARED):

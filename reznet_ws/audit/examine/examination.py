@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reznet_ws.audit.examine.advice import advise, decide, make_choice, save, settle_window, shortlist
+from reznet_ws.audit.examine.advice import advise, decide, make_choice, reconsider, save, settle_window, shortlist
 from reznet_ws.audit.examine.alternatives import compare
 from reznet_ws.audit.examine.departures import Count, key_of, replay
 from reznet_ws.audit.examine.fieldmap import propose
@@ -183,6 +183,13 @@ def _choose(
 ) -> None:
     """Decide among the finalists, and try one window for all with what was chosen."""
     decided = decide(finalists, [rows[label] for label in finalists])
+    windows: dict[Settings, SharedWindow | None] = {}
+    received = spool.count_all(Direction.RECEIVED)
+    for settings, row in ((decided.best, decided.best_row), (decided.stock_clients, decided.stock_clients_row)):
+        if found.audience.is_counted and settings.deflate_shared and settings not in windows:
+            more = count("shared window", 2 * received)
+            windows[settings] = share_window(spool, settings, row.wire_bytes, more, clock)
+    decided = reconsider(decided, windows)
     chosen = {
         "best": decided.best_row,
         "stock clients": decided.stock_clients_row,
@@ -190,23 +197,14 @@ def _choose(
     }
     presets = {label: rows[label] for label in Settings.presets()}
     rows = presets | {label: replace(row, label=label) for label, row in chosen.items()}
-    found.whole = tuple(rows.values())
-    chosen_settings = {"best": decided.best, "stock clients": decided.stock_clients}
-    windows: dict[Settings, SharedWindow | None] = {}
     made: dict[str, Choice] = {}
-    for label, settings in chosen_settings.items():
-        if settings not in windows:
-            simulates = found.audience.is_counted and settings.deflate_shared
-            more = count("shared window", spool.count_all(Direction.RECEIVED) * len({*chosen_settings.values()}))
-            windows[settings] = (
-                share_window(spool, settings, rows[label].wire_bytes, more, clock) if simulates else None
-            )
-        shared = windows[settings]
+    for label, settings in (("best", decided.best), ("stock clients", decided.stock_clients)):
+        shared = windows.get(settings)
         settled = settle_window(settings, shared)
-        row = replace(rows[label], is_shared=settled.deflate_shared and rows[label].is_shared)
-        made[label] = make_choice(settled, row, rows, found.audience, shared, intake.show)
-        found.whole = tuple(row if other.label == label else other for other in found.whole)
-    found.shared = windows[decided.best]
+        rows[label] = replace(rows[label], is_shared=settled.deflate_shared and rows[label].is_shared)
+        made[label] = make_choice(settled, rows[label], rows, found.audience, shared, intake.show)
+    found.whole = tuple(rows.values())
+    found.shared = windows.get(decided.best)
     found.counts = {**found.counts, "best": counts[decided.best_row.label]}
     found.verdict = advise(made["best"], made["stock clients"], rows["stock"])
 

@@ -63,8 +63,6 @@ class Intake:
         if isinstance(item, Opened):
             self.census.open(item)
             self.extensions[item.connection] = item.extensions
-            if item.engineio is not None:
-                self._speaks_engineio.add(item.connection)
         elif isinstance(item, Problem):
             self._note(self.problems, item, "more problems are not shown")
         elif isinstance(item, Assumption):
@@ -148,6 +146,8 @@ class Intake:
     def _record(self, record: Record) -> None:
         kept = self._keep(record)
         self.census.add(record, kept.payload_bytes)
+        if record.kind is not Kind.PLAIN:
+            self._speaks_engineio.add(record.connection)
         if record.event is not None:
             self.names.learn(record.event, kept.args or ())
         elif record.kind is Kind.PLAIN:

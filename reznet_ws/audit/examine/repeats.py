@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from websockets.frames import Opcode
-
 from reznet_ws.audit.examine.binary_json import json_in
 from reznet_ws.audit.examine.findings import KeyRepeat, Repeats
 from reznet_ws.audit.examine.names import HIDDEN, Names
 from reznet_ws.audit.read.spool import Kept
+from reznet_ws.deflate.frame import BINARY
 
 # A set of as many hashes takes 30 MB.
 _MAX_HASHES = 400_000
@@ -100,8 +99,8 @@ class _Counter:
             self._walk(list(kept.args))
         else:
             for opcode, data in frames:
-                self._walk(data if opcode is Opcode.BINARY else json_in(data))
-        self.binary_bytes += sum(len(data) for opcode, data in frames if opcode is Opcode.BINARY)
+                self._walk(data if opcode is BINARY else json_in(data))
+        self.binary_bytes += sum(len(data) for opcode, data in frames if opcode is BINARY)
 
     def _walk(self, root: Any) -> None:
         stack = [root]

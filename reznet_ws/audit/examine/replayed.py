@@ -166,7 +166,8 @@ class SharedWindow:
     """The recommended settings with one window for all connections, simulated on everything; rows are of one for each.
 
     `own_bytes` with a window for each, `shared_bytes` with one for those who are sent the same. `deflate_us`: CPU in us
-    for each delivery with the shared one.
+    for each delivery with the shared one; `memory_bytes`: the most that was held for each connection, messages that
+    histories refer to and compressors that are kept.
     """
 
     connections: int
@@ -175,6 +176,7 @@ class SharedWindow:
     own_bytes: int
     shared_bytes: int
     deflate_us: float
+    memory_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

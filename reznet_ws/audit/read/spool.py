@@ -18,9 +18,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from websockets.frames import Opcode
-
 from reznet_ws.audit.read.capture import Direction, Kind
+from reznet_ws.deflate.frame import BINARY, TEXT
 from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
 
 # What is longer is shown as nobody's name (`names.py`), and would stand in memory once for each variant.
@@ -42,10 +41,10 @@ class Kept(NamedTuple):
     ack_id: int | None = None
 
     @property
-    def frames(self) -> list[tuple[Opcode, bytes]]:
+    def frames(self) -> list[tuple[int, bytes]]:
         """The WebSocket frames as captured, before compression."""
         return [
-            (Opcode.TEXT, part.encode(errors="surrogatepass")) if isinstance(part, str) else (Opcode.BINARY, part)
+            (TEXT, part.encode(errors="surrogatepass")) if isinstance(part, str) else (BINARY, part)
             for part in self.parts
         ]
 

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from reznet_ws.audit.examine.examination import examine
 from reznet_ws.audit.examine.findings import Findings
+from reznet_ws.audit.read.demo_trace import demo_items
 from reznet_ws.audit.read.reading import read
 from reznet_ws.audit.show.report_files import write_report
 from reznet_ws.audit.show.stage_bar import StageBar
@@ -41,9 +42,12 @@ def audit(
     users: int | None = None,
     price_per_gb: float | None = None,
     anonymous: bool = False,
+    demo_messages: int | None = None,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, of: None,
 ) -> Findings:
     """Read some files as one capture and audit them. `progress` gets bytes while it reads.
+
+    `demo_messages`: so many of the demo's, in place of files.
 
     Raises: ValueError for figures that cannot be.
     """
@@ -52,7 +56,11 @@ def audit(
         if stage != "read":
             progress(stage, done, of)
 
-    items = read(paths, lambda done, of: progress("read", done, of))
+    items = (
+        demo_items(demo_messages)
+        if demo_messages is not None
+        else read(paths, lambda done, of: progress("read", done, of))
+    )
     return examine(items, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=examining)
 
 
@@ -64,6 +72,7 @@ def report_on(
     users: int | None = None,
     price_per_gb: float | None = None,
     anonymous: bool = False,
+    demo_messages: int | None = None,
 ) -> Answer:
     """Audit files as one capture, and write the report if a folder is given.
 
@@ -75,7 +84,14 @@ def report_on(
         with tempfile.TemporaryFile(dir=out):
             pass
     with StageBar(stream) as progress:
-        findings = audit(paths, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
+        findings = audit(
+            paths,
+            users=users,
+            price_per_gb=price_per_gb,
+            anonymous=anonymous,
+            demo_messages=demo_messages,
+            progress=progress,
+        )
     if not findings.totals.messages:
         said = [_problems(findings) or "Nothing could be read.", f"Next: {next_step(findings)}"]
         return Answer(NOTHING_READ, "", "\n".join(said))
