@@ -17,7 +17,9 @@ from socketio.msgpack_packet import MsgPackPacket
 from strategies import event_names, exactly, namespaces, payloads_with_bytes
 
 from reznet_ws.audit.read.capture import Direction, Kind, Record, Transport
-from reznet_ws.audit.read.protocol import MAX_ATTACHMENTS, Fault, NotAPacket, ProtocolDecoder, session_of, split_body
+from reznet_ws.audit.read.polling_bodies import session_of, split_body
+from reznet_ws.audit.read.protocol import Fault, ProtocolDecoder
+from reznet_ws.audit.read.socketio_packets import MAX_ATTACHMENTS, NotAPacket
 
 NODE_CASES = json.loads((Path(__file__).parent / "node_frames.json").read_text(encoding="utf-8"))
 OPEN_4 = '0{"sid":"a","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'

@@ -37,7 +37,8 @@ from reznet_ws.audit.read.har_connections import (
 from reznet_ws.audit.read.har_entries import Broken, HarEntry, HarMessage, walk
 from reznet_ws.audit.read.har_messages import BadMessage, direction_of, frame_of
 from reznet_ws.audit.read.json_stream import JsonBytes
-from reznet_ws.audit.read.protocol import Fault, session_of
+from reznet_ws.audit.read.polling_bodies import session_of
+from reznet_ws.audit.read.protocol import Fault
 from reznet_ws.audit.read.source import Source, TooManyConnections
 
 # Of long-polling, what is kept to be put in order; what is beyond comes where it stands in the file.
