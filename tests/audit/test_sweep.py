@@ -18,7 +18,7 @@ from reznet_ws.audit.examine.findings import Reach
 from reznet_ws.audit.examine.replayed import ReplayRow, SharedWindow
 from reznet_ws.audit.examine.sweep import Searched, essential, find_batch_events, make_row, search
 from reznet_ws.audit.examine.topology import Deliveries
-from reznet_ws.audit.examine.trial import Trial, take_sample
+from reznet_ws.audit.examine.trial import SampleTrial, take_sample
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
 from reznet_ws.replay.ablation import LAYERS, ablate
@@ -43,7 +43,7 @@ def ticking() -> Iterator[float]:
 
 def decided_on(messages: list[Kept], audience: Reach = _ONE, clock: Callable[[], float] | None = None) -> Decided:
     """As the audit decides where the sample is everything."""
-    bench = Trial([messages], clock or ticking())  # type: ignore[arg-type]
+    bench = SampleTrial([messages], clock or ticking())  # type: ignore[arg-type]
     finalists = shortlist(search(bench, audience, str), audience)
     rows = [
         make_row(label, settings, measured, measured, audience, str)
@@ -53,7 +53,7 @@ def decided_on(messages: list[Kept], audience: Reach = _ONE, clock: Callable[[],
 
 
 def searched(messages: list[Kept], audience: Reach = _ONE) -> Searched:
-    return search(Trial([messages], ticking()), audience, str)  # type: ignore[arg-type]
+    return search(SampleTrial([messages], ticking()), audience, str)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_what_is_shared_is_divided_by_those_who_share_it() -> None:
 
 
 def test_what_is_encoded_alike_has_one_time() -> None:
-    bench = Trial([kept_of(20)])
+    bench = SampleTrial([kept_of(20)])
     (first,) = bench.measure([Settings(batch=False)])
     again, same = bench.measure([Settings(batch=False, deflate_mem_level=9), Settings(batch=False)])
     assert same is first
@@ -128,13 +128,13 @@ def test_what_disturbs_one_round_does_not_change_the_time() -> None:
         at = next(passed)
         return at * 0.001 if at < 6 else 100.0 * at if at < 12 else 1e6 + at * 0.001
 
-    (measured,) = Trial([kept_of(20)], clock).measure([Settings(batch=False)])
+    (measured,) = SampleTrial([kept_of(20)], clock).measure([Settings(batch=False)])
     assert math.isclose(measured.encode_us + measured.deflate_us, 1e6 * 0.003 / 20, rel_tol=1e-6)
     assert measured.cpu_spread > 1000
 
 
 def test_a_clock_without_noise_shows_none() -> None:
-    (measured,) = Trial([kept_of(20)], ticking()).measure([Settings()])  # type: ignore[arg-type]
+    (measured,) = SampleTrial([kept_of(20)], ticking()).measure([Settings()])  # type: ignore[arg-type]
     assert measured.cpu_spread < 1e-6
 
 
@@ -165,14 +165,14 @@ def test_the_collector_rests_only_while_time_is_taken() -> None:
         seen.append(gc.isenabled())
         return next(ticks)
 
-    Trial([kept_of(2)], clock).measure([Settings()])
+    SampleTrial([kept_of(2)], clock).measure([Settings()])
     assert not any(seen)
     assert gc.isenabled()
 
 
 def test_progress_is_told_of_what_is_new() -> None:
     told: list[int] = []
-    bench = Trial([kept_of(5)])
+    bench = SampleTrial([kept_of(5)])
     bench.measure([Settings(), Settings.off()], told.append)
     bench.measure([Settings(), Settings.stock()], told.append)
     assert told == [2, 1]
@@ -348,7 +348,7 @@ def test_a_window_that_is_too_small_for_everything_is_not_chosen() -> None:
         Settings(batch=False, abbreviate=False, deflate_window_bits=12),
         Settings(batch=False, abbreviate=False),
     )
-    bench = Trial([kept_of(400)], ticking())  # type: ignore[arg-type]
+    bench = SampleTrial([kept_of(400)], ticking())  # type: ignore[arg-type]
     rows = [
         make_row(label, settings, measured, measured, _ONE, str)
         for (label, settings), measured in zip(
@@ -356,7 +356,7 @@ def test_a_window_that_is_too_small_for_everything_is_not_chosen() -> None:
         )
     ]
     assert decide({"small": small, "whole": whole}, rows).best == whole
-    short = search(Trial([kept_of(5)], ticking()), _ONE, str)  # type: ignore[arg-type]
+    short = search(SampleTrial([kept_of(5)], ticking()), _ONE, str)  # type: ignore[arg-type]
     assert any(
         (settings.deflate_window_bits, settings.deflate_mem_level) == (15, 6)
         for label, settings in shortlist(short, _ONE).items()

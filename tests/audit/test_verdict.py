@@ -13,7 +13,7 @@ import pytest
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.examine.handshake import granted, say_grant
 from reznet_ws.audit.show.command import audit
-from reznet_ws.audit.show.page import make_page
+from reznet_ws.audit.show.report_page import make_page
 from reznet_ws.audit.show.terminal import audit_text
 from reznet_ws.audit.show.verdict_text import headline, say_cost, verdict_lines
 from reznet_ws.audit.show.wording import find_row

@@ -37,7 +37,7 @@ from reznet_ws.audit.examine.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WIN
 from reznet_ws.audit.examine.shared import share_window
 from reznet_ws.audit.examine.strongest import compress_whole
 from reznet_ws.audit.examine.sweep import Searched, make_row, search
-from reznet_ws.audit.examine.trial import Trial, take_sample
+from reznet_ws.audit.examine.trial import SampleTrial, take_sample
 from reznet_ws.audit.read.capture import Direction, Item
 from reznet_ws.audit.read.spool import Spool
 from reznet_ws.settings import Settings
@@ -140,7 +140,7 @@ def _examine(
     if not sample:
         return found
     count = _counting(progress)
-    trial = Trial(sample, clock)
+    trial = SampleTrial(sample, clock)
     finalists: dict[str, Settings] = {}
     if intake.obstacle is None:
         found.search = search(trial, found.audience, intake.show, count("settings", None))

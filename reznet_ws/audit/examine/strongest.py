@@ -17,7 +17,7 @@ _ZSTD_LEVEL = 22
 _CHUNK_BYTES = 262_144
 
 
-class _Compressor(Protocol):
+class _WholeCompressor(Protocol):
     def compress(self, data: bytes, /) -> bytes: ...
 
     def flush(self) -> bytes: ...
@@ -39,7 +39,7 @@ def compress_whole(
     return xz_bytes, _compress(zstd, pieces(), progress)
 
 
-def _compress(compressor: _Compressor, pieces: Iterable[bytes], progress: Callable[[int], None]) -> int:
+def _compress(compressor: _WholeCompressor, pieces: Iterable[bytes], progress: Callable[[int], None]) -> int:
     size = 0
     waiting = bytearray()
     for piece in pieces:
@@ -57,7 +57,7 @@ def _window_log(size: int) -> int:
     return min(_MAX_WINDOW_LOG, max(_MIN_WINDOW_LOG, size.bit_length()))
 
 
-def _xz(size: int) -> _Compressor:
+def _xz(size: int) -> _WholeCompressor:
     filters = [
         {
             "id": lzma.FILTER_LZMA2,
@@ -68,7 +68,7 @@ def _xz(size: int) -> _Compressor:
     return lzma.LZMACompressor(lzma.FORMAT_XZ, filters=filters)
 
 
-def _zstd(size: int) -> _Compressor | None:
+def _zstd(size: int) -> _WholeCompressor | None:
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:

@@ -17,7 +17,7 @@ from reznet_ws.audit.examine.departures import Count, format_of
 from reznet_ws.audit.examine.findings import Reach
 from reznet_ws.audit.examine.replayed import LayerShare, ReplayRow, Sweep
 from reznet_ws.audit.examine.rule import choose, cpu_noise
-from reznet_ws.audit.examine.trial import Measured, Trial
+from reznet_ws.audit.examine.trial import Measured, SampleTrial
 from reznet_ws.audit.read.spool import Kept
 from reznet_ws.replay.ablation import LAYERS, shapley, subsets, switch
 from reznet_ws.replay.memory import deflater_bytes
@@ -56,7 +56,7 @@ class Searched:
 
 
 def search(
-    bench: Trial, audience: Reach, show: Callable[[str], str], progress: Callable[[int], None] = lambda _: None
+    bench: SampleTrial, audience: Reach, show: Callable[[str], str], progress: Callable[[int], None] = lambda _: None
 ) -> Searched:
     """Try the settings on the bench; `show` says how an event's name may be written."""
     maker = _Maker(bench, audience, show, progress)
@@ -204,7 +204,7 @@ class _Maker:
     """Makes rows; remembers what settings each label stands for."""
 
     def __init__(
-        self, bench: Trial, audience: Reach, show: Callable[[str], str], progress: Callable[[int], None]
+        self, bench: SampleTrial, audience: Reach, show: Callable[[str], str], progress: Callable[[int], None]
     ) -> None:
         self.settings: dict[str, Settings] = {}
         self._bench, self._audience, self._show, self._progress = bench, audience, show, progress

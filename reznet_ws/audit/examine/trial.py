@@ -98,7 +98,7 @@ def take_sample(
     return sample, Sample(len(sample), sum(map(len, sample)), taken_bytes, is_everything)
 
 
-class Trial:
+class SampleTrial:
     """A sample, and what it took under the settings that were tried so far."""
 
     def __init__(self, sample: list[list[Kept]], clock: Callable[[], float] = time.thread_time) -> None:

@@ -26,7 +26,7 @@ from reznet_ws.audit.read.capture import Direction, Item, Record
 from reznet_ws.audit.read.har_attached import attached_messages
 from reznet_ws.audit.read.har_clock import align
 from reznet_ws.audit.read.har_connections import (
-    Address,
+    HarAddress,
     HarConnection,
     PollingBody,
     bodies_of,
@@ -112,7 +112,7 @@ class _Har:
                     yield self._source.problem(position, reason)
             else:
                 entries += 1
-                address = Address.of(thing.text("url"))
+                address = HarAddress.of(thing.text("url"))
                 try:
                     if thing.has_messages or self._has_attached(thing, address):
                         first = first or next(self._attached(thing), None)
@@ -143,7 +143,7 @@ class _Har:
             reason = f"{empty_responses} long-polling responses are without content; export the HAR with content"
             yield self._source.problem("the whole file", reason)
 
-    def _has_attached(self, entry: HarEntry, address: Address) -> bool:
+    def _has_attached(self, entry: HarEntry, address: HarAddress) -> bool:
         """Whether a WebSocket's messages are in a file that is there."""
         name = entry.text("received_file")
         if not name or not address.url.startswith(("ws:", "wss:")):
@@ -157,7 +157,7 @@ class _Har:
         path = self._source.attached(entry.text("received_file"))
         return iter(()) if path is None else attached_messages(path, entry.number)
 
-    def _survey_websocket(self, entry: HarEntry, address: Address, first: HarMessage | None) -> None:
+    def _survey_websocket(self, entry: HarEntry, address: HarAddress, first: HarMessage | None) -> None:
         connection = self._place(entry, address)
         connection.is_websocket = True
         connection.extensions = entry.extensions
@@ -187,7 +187,7 @@ class _Har:
         if at_ms is not None:
             self._first_ms = at_ms if self._first_ms is None else min(self._first_ms, at_ms)
 
-    def _place(self, entry: HarEntry, address: Address, session: str | None = None) -> HarConnection:
+    def _place(self, entry: HarEntry, address: HarAddress, session: str | None = None) -> HarConnection:
         """The connection of an entry. Raises: TooManyConnections."""
         session = session or address.session
         connection = None if session is None else self._by_session.get(session)
@@ -201,7 +201,7 @@ class _Har:
         self._by_entry[entry.number] = connection
         return connection
 
-    def _survey_polling(self, entry: HarEntry, address: Address) -> bool:
+    def _survey_polling(self, entry: HarEntry, address: HarAddress) -> bool:
         """Take an entry's bodies into order; whether it has what an entry like it should have."""
         if entry.number_of("status") != 200:
             return True

@@ -22,7 +22,7 @@ _MAX_SESSION_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class HarAddress:
     """What a URL says of a connection; `url` is what may be kept of it."""
 
     url: str
@@ -31,7 +31,7 @@ class Address:
     is_polling: bool
 
     @classmethod
-    def of(cls, url: str) -> Address:
+    def of(cls, url: str) -> HarAddress:
         """Of an entry's URL."""
         try:
             query = parse_qs(urlsplit(url).query, max_num_fields=100)

@@ -24,7 +24,7 @@ from reznet_ws.message.json_text import dumps
 _DIRECTIONS = {"in": Direction.RECEIVED, "out": Direction.SENT}
 
 
-class _BadLine(Exception):
+class _NoEvent(Exception):
     """Why a line is no event."""
 
 
@@ -52,7 +52,7 @@ def read_jsonl(source: Source) -> Iterator[Item]:
             line, repeated = _parsed(content)
             event = _event(line)
             text = dumps([event.name, *event.args], utf8=True)
-        except (_BadLine, ValueError) as error:
+        except (_NoEvent, ValueError) as error:
             yield source.problem(position, f"{error}; left out")
             continue
         except RecursionError:
@@ -110,33 +110,33 @@ def _parsed(content: bytes) -> tuple[Any, bool]:
     try:
         return json.loads(content, object_pairs_hook=unique, parse_constant=_refuse), repeated
     except UnicodeDecodeError:
-        raise _BadLine("it is not UTF-8") from None
+        raise _NoEvent("it is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise _BadLine(f"it is not JSON: {error.msg} at column {error.colno}") from None
+        raise _NoEvent(f"it is not JSON: {error.msg} at column {error.colno}") from None
     except ValueError:
-        raise _BadLine("a number in it has more digits than are read") from None
+        raise _NoEvent("a number in it has more digits than are read") from None
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise _BadLine(f"JSON has no {constant}")
+    raise _NoEvent(f"JSON has no {constant}")
 
 
 def _event(line: Any) -> _Event:
     if not isinstance(line, dict):
-        raise _BadLine("it is no object")
+        raise _NoEvent("it is no object")
     name, way, namespace, moment = line.get("event"), line.get("dir"), line.get("namespace", "/"), line.get("ts_ms")
     if not isinstance(name, str):
-        raise _BadLine('"event" must be a text')
+        raise _NoEvent('"event" must be a text')
     if not isinstance(way, str) or way not in _DIRECTIONS:
-        raise _BadLine('"dir" must be "in" or "out"')
+        raise _NoEvent('"dir" must be "in" or "out"')
     if not isinstance(namespace, str) or not namespace.startswith("/") or "," in namespace:
-        raise _BadLine('"namespace" must be a text that begins with "/"')
+        raise _NoEvent('"namespace" must be a text that begins with "/"')
     if isinstance(moment, str) and parse_date(moment) is None:
-        raise _BadLine('"ts_ms" must be a number of milliseconds, or a date')
+        raise _NoEvent('"ts_ms" must be a number of milliseconds, or a date')
     if not isinstance(moment, (str, NoneType)) and (
         type(moment) not in (int, float) or not abs(moment) <= MAX_MOMENT_MS
     ):
-        raise _BadLine(f'"ts_ms" must be a number of milliseconds, at most {MAX_MOMENT_MS:g}')
+        raise _NoEvent(f'"ts_ms" must be a number of milliseconds, at most {MAX_MOMENT_MS:g}')
     return _Event(
         name=name,
         args=(line["data"],) if "data" in line else (),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from reznet_ws.audit.read.capture import Carried, Direction, Item, Record
-from reznet_ws.audit.read.har_connections import Address
+from reznet_ws.audit.read.har_connections import HarAddress
 from reznet_ws.audit.read.network_packets import Endpoint, NoReader, Segment, segments
 from reznet_ws.audit.read.protocol import Fault, ProtocolDecoder
 from reznet_ws.audit.read.source import Source, TooManyConnections
@@ -155,7 +155,7 @@ class _Network:
             self._headless += 1
 
     def _open(self, flow: _Flow, extensions: str) -> None:
-        address = Address.of(flow.url)
+        address = HarAddress.of(flow.url)
         flow.number, flow.decoder = self._source.connect(address.engineio)
         self._sockets += 1
         flow.extensions = extensions

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from reznet_ws.audit.examine.findings import Findings
-from reznet_ws.audit.show.page import make_page
 from reznet_ws.audit.show.pictures import draw_overview
+from reznet_ws.audit.show.report_page import make_page
 from reznet_ws.audit.show.verdict_text import verdict_lines
 from reznet_ws.audit.show.wording import printable, without_folders
 from reznet_ws.draw.picture import render, repack

@@ -11,8 +11,8 @@ from browser.labserver import chromium
 from playwright.sync_api import Browser, Page
 
 from reznet_ws.audit.examine.findings import Findings
-from reznet_ws.audit.show.page import make_page
 from reznet_ws.audit.show.pictures import draw_all
+from reznet_ws.audit.show.report_page import make_page
 from reznet_ws.audit.show.verdict_text import say_saving
 
 WIDTHS_PX = (1280, 390)

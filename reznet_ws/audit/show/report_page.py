@@ -191,4 +191,6 @@ def _sum(kinds: Iterable[KindCount]) -> tuple[int, int]:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"bytes": say_bytes, "count": say_count, "us": say_us, "kb": say_kb, "file": file_name}
-    return environment.from_string(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
+    return environment.from_string(
+        resources.files(__package__).joinpath("report_page.html").read_text(encoding="utf-8")
+    )
