@@ -198,7 +198,7 @@ def test_stock_has_a_window_for_each_connection_and_the_best_one_for_all(tmp_pat
     assert (stock.taken_us, stock.held_bytes) == (stock.cpu_us, deflater_bytes(12, 5))
     assert (best.taken_us, best.held_bytes) == (best.shared_cpu_us, best.memory_bytes / 8)
     row = next(line.split() for line in audit_text(findings).splitlines() if line.startswith("stock "))
-    assert row[4:8] == [f"{stock.taken_us:.2f}" if stock.taken_us < 10 else f"{stock.taken_us:.1f}", "µs", "32.8", "kB"]
+    assert row[5:9] == [f"{stock.taken_us:.2f}" if stock.taken_us < 10 else f"{stock.taken_us:.1f}", "µs", "32.8", "kB"]
     assert "8.0 connections" in say_cost(findings)
     assert "100 % to all" in audit_text(findings)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,6 +22,8 @@ _MOST_ALONE = 1.1
 _LEAST_LINES = 3
 # As many lines that all come twice are no accident.
 _LEAST_RUNS = 5
+# Of a line that a terminal broke: a session, and what was done.
+_LEAST_CHARACTERS = 36
 _DIGITS = re.compile(r"[0-9]+")
 
 
@@ -73,13 +75,26 @@ def _mirrors(lines: list[PacketLine], copies: list[int], originals: list[int]) -
     near = [at for at in originals if low <= at <= high]
     if len(near) > len(copies) * _MOST_ALONE + 1:
         return False
-    waiting: dict[str, list[int]] = defaultdict(list)
-    for at in near:
-        waiting[lines[at].said].append(at)
     mirrored = 0
+    waiting: deque[int] = deque()
+    following = iter(near)
+    after = next(following, None)
     for at in copies:
-        others = waiting[lines[at].said]
-        if others and abs(others[0] - at) <= _NEAR_LINES:
-            others.pop(0)
+        while after is not None and after <= at + _NEAR_LINES:
+            waiting.append(after)
+            after = next(following, None)
+        while waiting and waiting[0] < at - _NEAR_LINES:
+            waiting.popleft()
+        twin = next((other for other in waiting if _say_the_same(lines[at].said, lines[other].said)), None)
+        if twin is not None:
+            waiting.remove(twin)
             mirrored += 1
     return mirrored >= len(copies) * _MIRRORED
+
+
+def _say_the_same(first: str, second: str) -> bool:
+    """Also where a terminal broke one of the lines sooner, since it begins farther to the right."""
+    if first == second:
+        return True
+    shorter, longer = sorted((first, second), key=len)
+    return len(shorter) >= _LEAST_CHARACTERS and longer.startswith(shorter)
