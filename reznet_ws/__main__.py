@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+# A run in which fewer messages are sent compares nothing.
+_LEAST_SENT = 5
+
+
 def _add_serve(commands: Any) -> None:
     serve = commands.add_parser(
         "serve",
@@ -141,8 +145,7 @@ def _load(args: argparse.Namespace) -> int:
         from reznet_ws.lab.comparison import LoadPlan, interleave
         from reznet_ws.lab.comparison_report import is_met, load_report
 
-    if args.rounds < 1 or args.duration <= 0:
-        raise ValueError("--rounds must be at least 1 and --duration above 0")
+    _check_load(args)
     load = LoadPlan(users=args.users, duration_s=args.duration, rate_per_s=args.rate, mix=args.mix, seed=args.seed)
     presets = {name: Settings.presets()[name] for name in args.presets}
     runs = []
@@ -154,6 +157,25 @@ def _load(args: argparse.Namespace) -> int:
     return 0 if is_met(runs, args.presets[-1]) else 1
 
 
+def _check_load(args: argparse.Namespace) -> None:
+    """Raises: ValueError for a run in which nothing would be sent, or nothing compared."""
+    if args.users < 1:
+        raise ValueError(f"--users {args.users}: it takes at least 1 to be sent anything")
+    if args.rounds < 1:
+        raise ValueError(f"--rounds {args.rounds}: it takes at least 1")
+    if not 0 < args.rate < float("inf"):
+        raise ValueError(f"--rate {args.rate:g}: it must be above 0, or nothing is sent")
+    if not 0 < args.duration < float("inf"):
+        raise ValueError(f"--duration {args.duration:g}: it must be above 0")
+    if args.duration * args.rate < _LEAST_SENT:
+        raise ValueError(
+            f"--duration {args.duration:g} at --rate {args.rate:g} is {args.duration * args.rate:g} messages; "
+            f"it takes at least {_LEAST_SENT}"
+        )
+    if len(set(args.presets)) < len(args.presets):
+        raise ValueError(f"--presets {' '.join(args.presets)}: each can be named once")
+
+
 def _add_audit(commands: Any) -> None:
     audit = commands.add_parser(
         "audit",
@@ -163,11 +185,15 @@ def _add_audit(commands: Any) -> None:
     )
     audit.add_argument(
         "files",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="FILE",
-        help="a HAR file (browser: Network, Export HAR), a debug log of engine.io or socket.io, or JSON Lines of "
-        '{"event", "data", "ts_ms", "dir": "in" or "out"}; several are one capture',
+        help="a HAR file (browser: Network, Export HAR), a debug log of engine.io or socket.io in any form, a pcap or "
+        'pcapng, or JSON Lines of {"event", "data", "ts_ms", "dir": "in" or "out"}, also packed (gz, zip, zst, xz); '
+        "several are one capture",
+    )
+    audit.add_argument(
+        "--demo", type=int, metavar="COUNT", help="audit so many messages of the demo's seeded chat in place of files"
     )
     audit.add_argument("--out", type=Path, metavar="DIR", help="write report.html, report.png and report.json there")
     audit.add_argument("--anonymous", action="store_true", help="show names, addresses and files as hashes")
@@ -183,12 +209,16 @@ def _audit(args: argparse.Namespace) -> int:
 
     if args.summary and args.out is not None:
         raise ValueError("--summary writes no report; leave out --out")
+    if bool(args.files) == (args.demo is not None):
+        raise ValueError("name one FILE or more, or --demo COUNT")
+    if args.demo is not None and (args.demo < 1 or args.summary):
+        raise ValueError(f"--demo {args.demo}: it takes at least 1 message, and no --summary")
     options = {"users": args.users, "price_per_gb": args.price_per_gb, "anonymous": args.anonymous}
     try:
         if args.summary:
             answer = summarise(args.files, sys.stderr, **options)
         else:
-            answer = report_on(args.files, args.out, sys.stderr, **options)
+            answer = report_on(args.files, args.out, sys.stderr, demo_messages=args.demo, **options)
     except KeyboardInterrupt:
         return 130  # as a shell has it
     for text, stream in ((answer.out, sys.stdout), (answer.err, sys.stderr)):

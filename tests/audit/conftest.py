@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reznet_ws.audit.examine.findings import ConnectionCount, EventCost, Findings, ProblemNote
+from reznet_ws.audit.examine.findings import ConnectionCount, Findings, ProblemNote
+from reznet_ws.audit.examine.replayed import EventCost
 from reznet_ws.audit.show.command import audit
 from reznet_ws.replay.trace import record
 

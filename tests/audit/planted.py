@@ -32,7 +32,11 @@ def planted_har() -> str:
     add("receive", json.dumps({"sid": secret()}).join(["0", ""]))
     add("send", "40" + json.dumps({"token": secret()}))
     add("receive", "40" + json.dumps({"sid": secret()}))
+    people = [f"{MARK}.{name}" for name in ("nguyen", "martin", "weber", "klein")]
+    words = [f"{MARK}{letters}" for letters in ("abcd", "efgh", "ijkl", "mnop")]
     for number in range(40):
+        add("receive", "42" + json.dumps(["standings", {"votes": dict.fromkeys(people, number), "round": number}]))
+        add("receive", "42" + json.dumps(["presence_now", {"online": dict.fromkeys(words, True), "round": number}]))
         odd = {secret(): 1, f"a long key {secret()}": secret(), f"{secret()}@example.test": {"x": secret()}}
         chat = {"text": secret(), "author": {"nickname": secret()}, "tags": [secret()], "by_user": odd, **odd}
         add("receive", "42" + json.dumps(["chat_message", chat]))

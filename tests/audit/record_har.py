@@ -26,7 +26,7 @@ from reznet_ws.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "notebooks" / "captures" / "agent-chat.har"
-CLIENT = ROOT / "reznet_ws" / "js" / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
+CLIENT = ROOT / "reznet_ws" / "client" / "js" / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
 SECONDS = 32
 RATE_PER_S = 10
 URL = "http://localhost:8000"

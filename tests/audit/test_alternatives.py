@@ -21,7 +21,7 @@ from websockets.uri import parse_uri
 
 import reznet_ws
 from reznet_ws.audit.examine.alternatives import OPTIONS, Deflate, Stream, compare
-from reznet_ws.audit.examine.findings import Alternative
+from reznet_ws.audit.examine.replayed import Alternative
 from reznet_ws.audit.examine.sent import compress_sent
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool

@@ -10,7 +10,9 @@ import re
 import pytest
 
 from reznet_ws.audit.examine.findings import Findings
-from reznet_ws.audit.show.charts import draw_all, draw_events, draw_overview, draw_shares, draw_sweeps, sweep_axis
+from reznet_ws.audit.show.pictures import draw_all, draw_overview
+from reznet_ws.audit.show.settings_charts import draw_shares, draw_sweeps, sweep_axis
+from reznet_ws.audit.show.traffic_charts import draw_events
 from reznet_ws.draw.look import LAYER_COLOURS
 from reznet_ws.draw.picture import Picture
 

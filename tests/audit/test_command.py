@@ -126,6 +126,6 @@ def test_without_the_lab_it_says_what_to_install(
 ) -> None:
     monkeypatch.delitem(sys.modules, "reznet_ws.audit.show.command")
     monkeypatch.delattr(reznet_ws.audit.show, "command")
-    monkeypatch.setitem(sys.modules, "reznet_ws.audit.show.report", None)
+    monkeypatch.setitem(sys.modules, "reznet_ws.audit.show.report_files", None)
     assert main(["audit", str(capture)]) == 2
     assert "pip install 'reznet-ws[lab]'" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import pytest
 import socketio
 from aiohttp import web
 
-from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record, Transport
+from reznet_ws.audit.read.capture import Assumption, Direction, Item, Kind, Opened, Problem, Record, Transport
 from reznet_ws.audit.read.engineio_log import is_log_line, read_engineio_log
 from reznet_ws.audit.read.source import Capture, Source
 
@@ -128,7 +128,7 @@ def test_bodies_alone_tell_what_a_polling_server_sends(tmp_path: Path) -> None:
 def test_a_line_that_ends_in_the_middle_is_told(tmp_path: Path) -> None:
     items = read(tmp_path, 'engine:ws received "40"\nengine:ws received "42["a')
     assert [record.kind for record in records(items)] == [Kind.CONNECT]
-    assert reasons(items) == ["the line ends in the middle; left out"]
+    assert reasons(items) == ["the line ends in the middle of a packet; left out"]
     assert [item.position for item in items if isinstance(item, Problem)] == ["line 2"]
 
 
@@ -258,7 +258,7 @@ def test_other_lines_are_passed_over(tmp_path: Path) -> None:
         "socket.io-parser encoded {} as 2",
     ]
     items = read(tmp_path, "\n".join(lines))
-    assert [type(item) for item in items] == [Opened, Record]
+    assert [type(item) for item in items] == [Opened, Record, Assumption]
     assert records(items)[0].time_ms is None
     assert [is_log_line(line.encode()) for line in lines[:3]] == [False] * 3
 

@@ -10,9 +10,9 @@ import hypothesis
 import strategies
 from hypothesis import strategies as st
 
+from reznet_ws.audit.examine.departures import replay
 from reznet_ws.audit.examine.fieldmap import WORTH_PERCENT, choose_shorts, propose, shorten
 from reznet_ws.audit.examine.names import Names
-from reznet_ws.audit.examine.replay import replay
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
 from reznet_ws.message.fields import EXPANSIONS, FIELD_MAP

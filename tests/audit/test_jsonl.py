@@ -14,7 +14,7 @@ from strategies import event_names, exactly, json_values
 
 from reznet_ws.audit.read.capture import Direction, Item, Kind, Opened, Problem, Record
 from reznet_ws.audit.read.jsonl import is_event_line, read_jsonl
-from reznet_ws.audit.read.protocol import Decoder
+from reznet_ws.audit.read.protocol import ProtocolDecoder
 from reznet_ws.audit.read.source import Capture, Source
 
 
@@ -119,7 +119,7 @@ def test_the_frame_says_what_the_line_said(tmp_path: Path, name: str, data: Any,
     line = event(name, data=data, namespace=namespace)
     [record] = records(read(tmp_path, line))
     [frame] = record.parts
-    [decoded] = Decoder(1, 4).frame(Direction.RECEIVED, frame)
+    [decoded] = ProtocolDecoder(1, 4).frame(Direction.RECEIVED, frame)
     assert exactly(decoded) == exactly(record)
     assert (record.event, record.namespace) == (name, namespace)
     assert exactly(record.args) == exactly((data,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tracemalloc
 import uuid
 from typing import Any
@@ -104,6 +105,57 @@ def test_a_hidden_key_elsewhere_a_name_is_shown_where_it_mostly_is_one() -> None
         names.learn("y", [{"role": "user", "text": "..."}])
     assert names.key("role") == "role"
     assert names.key("alice") == HIDDEN
+
+
+PEOPLE = ("alice.nguyen", "bob.martin", "carol.weber", "dora.klein")
+
+
+@pytest.mark.parametrize("people", [PEOPLE, ("alice", "bob", "carol", "dora"), ("alice", "bob"), ("Ольга", "Пётр")])
+@pytest.mark.parametrize("value", [3, True, "online", 0.5, ["a"], {"points": 1}])
+def test_names_of_people_as_keys_are_hidden_whatever_stands_behind_them(people: tuple[str, ...], value: Any) -> None:
+    names = learned({"votes": dict.fromkeys(people, value), "round": 1, "note": "a text"})
+    assert {names.key(person) for person in people} == {HIDDEN}
+    assert [names.key(key) for key in ("votes", "round", "note")] == ["votes", "round", "note"]
+
+
+def test_names_of_people_beside_fields_are_hidden() -> None:
+    names = learned({**dict.fromkeys(("alice", "bob", "carol", "dora"), 1), "round": 2, "total": 7, "title": "A vote"})
+    assert [names.key(key) for key in ("alice", "dora", "round", "total", "title")] == [
+        HIDDEN,
+        HIDDEN,
+        "round",
+        "total",
+        "title",
+    ]
+
+
+def test_joined_words_are_shown_only_if_fields_have_them() -> None:
+    names = learned({"alice.nguyen": 1, "mary-ann": "x", "content.type": "text/plain", "is-final": True})
+    assert [names.key(key) for key in ("alice.nguyen", "mary-ann", "content.type", "is-final")] == [
+        HIDDEN,
+        HIDDEN,
+        "content.type",
+        "is-final",
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"x": 1, "y": 2, "width": 3, "height": 4},
+        {"open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5},
+        {"isTyping": True, "is_online": False},
+        {"userId": "a", "roomName": "b", "created_at": "c", "messageText": "d"},
+    ],
+)
+def test_records_of_one_shape_keep_the_words_that_fields_have(record: dict[str, Any]) -> None:
+    names = learned({"item": record})
+    assert [names.key(key) for key in record] == list(record)
+
+
+def test_keys_of_json_within_binary_data_are_learned() -> None:
+    names = learned(json.dumps({"symbol": "A", "price": 1, "note": [1]}).encode())
+    assert [names.key(key) for key in ("symbol", "price", "note")] == ["symbol", "price", "note"]
 
 
 @pytest.mark.parametrize("name", ["message_new", "new message", "response.output_text.delta", "chat:typing", "событие"])

@@ -17,7 +17,9 @@ from socketio.msgpack_packet import MsgPackPacket
 from strategies import event_names, exactly, namespaces, payloads_with_bytes
 
 from reznet_ws.audit.read.capture import Direction, Kind, Record, Transport
-from reznet_ws.audit.read.protocol import MAX_ATTACHMENTS, Decoder, Fault, NotAPacket, session_of, split_body
+from reznet_ws.audit.read.polling_bodies import session_of, split_body
+from reznet_ws.audit.read.protocol import Fault, ProtocolDecoder
+from reznet_ws.audit.read.socketio_packets import MAX_ATTACHMENTS, NotAPacket
 
 NODE_CASES = json.loads((Path(__file__).parent / "node_frames.json").read_text(encoding="utf-8"))
 OPEN_4 = '0{"sid":"a","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
@@ -31,14 +33,14 @@ ack_ids = st.none() | st.integers(0, 10**12)
 def decode(
     frames: Iterable[str | bytes], engineio: int | None = 4, direction: Direction = RECEIVED
 ) -> tuple[list[Record], list[str]]:
-    decoder = Decoder(1, engineio)
+    decoder = ProtocolDecoder(1, engineio)
     found = [item for frame in frames for item in decoder.frame(direction, frame, 5.0)] + list(decoder.close())
     records = [item for item in found if isinstance(item, Record)]
     return records, [item.reason for item in found if isinstance(item, Fault)]
 
 
 def decode_body(body: str | bytes, engineio: int) -> tuple[list[Record], list[str]]:
-    decoder = Decoder(1, engineio)
+    decoder = ProtocolDecoder(1, engineio)
     found = [*decoder.body(RECEIVED, body, 5.0), *decoder.close()]
     records = [item for item in found if isinstance(item, Record)]
     return records, [item.reason for item in found if isinstance(item, Fault)]
@@ -232,7 +234,7 @@ def test_other_traffic_is_plain_whatever_comes_later(first: str | bytes) -> None
 
 @pytest.mark.parametrize(("first", "revision"), [(OPEN_4, 4), (OPEN_3, 3), ("2probe", 4)])
 def test_a_first_frame_shows_engineio(first: str, revision: int) -> None:
-    decoder = Decoder(1)
+    decoder = ProtocolDecoder(1)
     assert decoder.engineio is None
     list(decoder.frame(RECEIVED, first))
     [event] = decoder.frame(RECEIVED, '42["a"]')
@@ -252,7 +254,7 @@ def test_frames_that_are_no_packets_are_told_once_and_counted() -> None:
 
 
 def test_both_directions_wait_for_their_own_attachments() -> None:
-    decoder = Decoder(1, 4)
+    decoder = ProtocolDecoder(1, 4)
     text = '451-["a",{"_placeholder":true,"num":0}]'
     assert list(decoder.frame(SENT, text, 1.0)) == []
     assert list(decoder.frame(RECEIVED, text, 2.0)) == []
@@ -347,7 +349,7 @@ def test_a_session_is_found_in_the_first_response() -> None:
 
 
 def test_a_source_without_binary_waits_for_no_attachments() -> None:
-    decoder = Decoder(1, 4, holds_binary=False)
+    decoder = ProtocolDecoder(1, 4, holds_binary=False)
     text = '452-["a",{"_placeholder":true,"num":0}]'
     [event] = decoder.packet(SENT, text, transport=Transport.POLLING)
     assert isinstance(event, Record)
@@ -377,7 +379,7 @@ frames = st.one_of(
 @given(st.lists(st.tuples(st.sampled_from(Direction), frames), max_size=12), st.sampled_from([None, 3, 4]))
 @example([(SENT, '452-["a"]'), (SENT, b"1"), (SENT, "2")], 4)
 def test_every_frame_comes_out_once(said: list[tuple[Direction, str | bytes]], revision: int | None) -> None:
-    decoder = Decoder(1, revision)
+    decoder = ProtocolDecoder(1, revision)
     found = [item for direction, frame in said for item in decoder.frame(direction, frame)] + list(decoder.close())
     out = [(item.direction, part) for item in found if isinstance(item, Record) for part in item.parts]
     assert sorted(map(repr, out)) == sorted(map(repr, said))

@@ -92,3 +92,16 @@ def test_nothing_of_a_value_is_kept() -> None:
     held = pickle.dumps([getattr(counter, name) for name in vars(counter)])
     assert b"hunter2" not in held
     assert b"token" in held, "the search would find it"
+
+
+def test_json_within_binary_data_is_looked_into_and_the_rest_is_counted() -> None:
+    table = json.dumps([{"symbol": "SYM", "price": 12345}] * 3).encode()
+    held = Kept(0.0, "assets", ('451-["assets",{"_placeholder":true,"num":0}]', table), (table,))
+    noise = Kept(
+        0.0, "picture", ('451-["picture",{"_placeholder":true,"num":0}]', b"\x89PNG" * 100), (b"\x89PNG" * 100,)
+    )
+    found = repeats.find_repeats([held, held, noise], Names())
+    assert found.binary_bytes == 2 * len(table) + 400
+    assert found.binary_json_bytes == 2 * len(table)
+    assert found.key_bytes > 0
+    assert found.repeated_value_bytes > 0

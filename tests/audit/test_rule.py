@@ -10,14 +10,14 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.examine.findings import Row
+from reznet_ws.audit.examine.replayed import ReplayRow
 from reznet_ws.audit.examine.rule import NEAR_CPU, RULE, choose, choose_batching
 from reznet_ws.audit.examine.sweep import front
 
 _DEFLATED = ("utf8", "deflate")
 
 
-def row(label: str = "", layers: tuple[str, ...] = _DEFLATED, wire_bytes: int = 1000, **figures: Any) -> Row:
+def row(label: str = "", layers: tuple[str, ...] = _DEFLATED, wire_bytes: int = 1000, **figures: Any) -> ReplayRow:
     known = {
         "format": 1,
         "changes": {},
@@ -31,7 +31,7 @@ def row(label: str = "", layers: tuple[str, ...] = _DEFLATED, wire_bytes: int = 
         "memory_bytes": 1000,
         "shared_memory_bytes": 1000.0,
     }
-    return Row(label=label, layers=layers, wire_bytes=wire_bytes, **{**known, **figures})
+    return ReplayRow(label=label, layers=layers, wire_bytes=wire_bytes, **{**known, **figures})
 
 
 def test_far_fewer_bytes_are_worth_any_cpu() -> None:
@@ -87,7 +87,7 @@ def test_utf8_stays_unless_it_costs() -> None:
     assert choose([row("utf8"), row("no", ("deflate",), 900)]).label == "no"
 
 
-def _batched(label: str = "batch", wire_bytes: int = 900, frames: int = 50, p95_ms: float | None = 40.0) -> Row:
+def _batched(label: str = "batch", wire_bytes: int = 900, frames: int = 50, p95_ms: float | None = 40.0) -> ReplayRow:
     layers = ("utf8", "batch", "deflate")
     return row(label, layers, wire_bytes, format=2, frames=frames, delay_p50_ms=p95_ms, delay_p95_ms=p95_ms)
 
@@ -127,7 +127,7 @@ _rows = st.lists(
 
 @hypothesis.given(_rows)
 def test_the_choice_is_near_the_fewest_bytes_of_what_is_allowed_and_does_not_depend_on_the_order(
-    rows: list[Row],
+    rows: list[ReplayRow],
 ) -> None:
     rows = [*rows, row("always")]
     chosen = choose(rows)
@@ -139,7 +139,7 @@ def test_the_choice_is_near_the_fewest_bytes_of_what_is_allowed_and_does_not_dep
 
 
 @hypothesis.given(_rows)
-def test_no_row_of_the_front_is_beaten_and_every_other_is(rows: list[Row]) -> None:
+def test_no_row_of_the_front_is_beaten_and_every_other_is(rows: list[ReplayRow]) -> None:
     found = front(rows)
     for before, after in itertools.pairwise(found):
         assert before.wire_bytes < after.wire_bytes or before.shared_cpu_us > after.shared_cpu_us

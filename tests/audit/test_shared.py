@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reznet_ws import attach
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.audit.examine import shared
-from reznet_ws.audit.examine.replay import replay
+from reznet_ws.audit.examine.departures import replay
 from reznet_ws.audit.examine.shared import broadcasts_of, share_window
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool

@@ -13,11 +13,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.examine.audience import Deliveries
-from reznet_ws.audit.examine.bench import Bench, take_sample
-from reznet_ws.audit.examine.findings import Audience, Row, SharedWindow
+from reznet_ws.audit.examine.advice import Decided, decide, save, settle_window, shortlist, source_of
+from reznet_ws.audit.examine.findings import Reach
+from reznet_ws.audit.examine.replayed import ReplayRow, SharedWindow
 from reznet_ws.audit.examine.sweep import Searched, essential, find_batch_events, make_row, search
-from reznet_ws.audit.examine.verdict import Decided, decide, save, settle_window, shortlist, source_of
+from reznet_ws.audit.examine.topology import Deliveries
+from reznet_ws.audit.examine.trial import SampleTrial, take_sample
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Kept, Spool
 from reznet_ws.replay.ablation import LAYERS, ablate
@@ -25,7 +26,7 @@ from reznet_ws.replay.memory import deflater_bytes
 from reznet_ws.replay.trace import record
 from reznet_ws.settings import Settings
 
-_ONE = Audience(1.0, "one", 1, 1, 1000.0)
+_ONE = Reach(1.0, "one", 1, 1, 1000.0)
 
 
 def kept_of(count: int = 150, mix: str = "unicode") -> list[Kept]:
@@ -40,9 +41,9 @@ def ticking() -> Iterator[float]:
     return itertools.count(0, 0.001).__next__  # type: ignore[return-value]
 
 
-def decided_on(messages: list[Kept], audience: Audience = _ONE, clock: Callable[[], float] | None = None) -> Decided:
+def decided_on(messages: list[Kept], audience: Reach = _ONE, clock: Callable[[], float] | None = None) -> Decided:
     """As the audit decides where the sample is everything."""
-    bench = Bench([messages], clock or ticking())  # type: ignore[arg-type]
+    bench = SampleTrial([messages], clock or ticking())  # type: ignore[arg-type]
     finalists = shortlist(search(bench, audience, str), audience)
     rows = [
         make_row(label, settings, measured, measured, audience, str)
@@ -51,8 +52,8 @@ def decided_on(messages: list[Kept], audience: Audience = _ONE, clock: Callable[
     return decide(finalists, rows)
 
 
-def searched(messages: list[Kept], audience: Audience = _ONE) -> Searched:
-    return search(Bench([messages], ticking()), audience, str)  # type: ignore[arg-type]
+def searched(messages: list[Kept], audience: Reach = _ONE) -> Searched:
+    return search(SampleTrial([messages], ticking()), audience, str)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_the_format_is_what_clients_must_understand(found: Searched) -> None:
 
 
 def test_what_is_shared_is_divided_by_those_who_share_it() -> None:
-    rows = searched(kept_of(40), Audience(100.0, "users", 1, 1, 1000.0)).rows
+    rows = searched(kept_of(40), Reach(100.0, "users", 1, 1, 1000.0)).rows
     for row in rows:
         assert math.isclose(row.cpu_us, row.encode_us / 100 + row.deflate_us)
         if row.memory_bytes:
@@ -110,7 +111,7 @@ def test_what_is_shared_is_divided_by_those_who_share_it() -> None:
 
 
 def test_what_is_encoded_alike_has_one_time() -> None:
-    bench = Bench([kept_of(20)])
+    bench = SampleTrial([kept_of(20)])
     (first,) = bench.measure([Settings(batch=False)])
     again, same = bench.measure([Settings(batch=False, deflate_mem_level=9), Settings(batch=False)])
     assert same is first
@@ -127,13 +128,13 @@ def test_what_disturbs_one_round_does_not_change_the_time() -> None:
         at = next(passed)
         return at * 0.001 if at < 6 else 100.0 * at if at < 12 else 1e6 + at * 0.001
 
-    (measured,) = Bench([kept_of(20)], clock).measure([Settings(batch=False)])
+    (measured,) = SampleTrial([kept_of(20)], clock).measure([Settings(batch=False)])
     assert math.isclose(measured.encode_us + measured.deflate_us, 1e6 * 0.003 / 20, rel_tol=1e-6)
     assert measured.cpu_spread > 1000
 
 
 def test_a_clock_without_noise_shows_none() -> None:
-    (measured,) = Bench([kept_of(20)], ticking()).measure([Settings()])  # type: ignore[arg-type]
+    (measured,) = SampleTrial([kept_of(20)], ticking()).measure([Settings()])  # type: ignore[arg-type]
     assert measured.cpu_spread < 1e-6
 
 
@@ -164,14 +165,14 @@ def test_the_collector_rests_only_while_time_is_taken() -> None:
         seen.append(gc.isenabled())
         return next(ticks)
 
-    Bench([kept_of(2)], clock).measure([Settings()])
+    SampleTrial([kept_of(2)], clock).measure([Settings()])
     assert not any(seen)
     assert gc.isenabled()
 
 
 def test_progress_is_told_of_what_is_new() -> None:
     told: list[int] = []
-    bench = Bench([kept_of(5)])
+    bench = SampleTrial([kept_of(5)])
     bench.measure([Settings(), Settings.off()], told.append)
     bench.measure([Settings(), Settings.stock()], told.append)
     assert told == [2, 1]
@@ -284,7 +285,8 @@ def test_one_connection_or_no_clock_cannot_tell(users: int | None, per_message: 
     one, clockless = Deliveries(), Deliveries()
     one.add(0, [b"x"], 1.0)
     for connection in range(3):
-        clockless.add(connection, [b"x"], None)
+        for number in range(5):
+            clockless.add(connection, [b"%d" % number], None)
     for deliveries in (one, clockless):
         audience = deliveries.audience(users)
         assert (audience.per_message, audience.source) == (per_message, source)
@@ -346,7 +348,7 @@ def test_a_window_that_is_too_small_for_everything_is_not_chosen() -> None:
         Settings(batch=False, abbreviate=False, deflate_window_bits=12),
         Settings(batch=False, abbreviate=False),
     )
-    bench = Bench([kept_of(400)], ticking())  # type: ignore[arg-type]
+    bench = SampleTrial([kept_of(400)], ticking())  # type: ignore[arg-type]
     rows = [
         make_row(label, settings, measured, measured, _ONE, str)
         for (label, settings), measured in zip(
@@ -354,7 +356,7 @@ def test_a_window_that_is_too_small_for_everything_is_not_chosen() -> None:
         )
     ]
     assert decide({"small": small, "whole": whole}, rows).best == whole
-    short = search(Bench([kept_of(5)], ticking()), _ONE, str)  # type: ignore[arg-type]
+    short = search(SampleTrial([kept_of(5)], ticking()), _ONE, str)  # type: ignore[arg-type]
     assert any(
         (settings.deflate_window_bits, settings.deflate_mem_level) == (15, 6)
         for label, settings in shortlist(short, _ONE).items()
@@ -365,13 +367,13 @@ def test_a_window_that_is_too_small_for_everything_is_not_chosen() -> None:
 @pytest.mark.parametrize(
     ("audience", "shares"),
     [
-        (Audience(1.0, "capture", 10, 10, 1000.0), False),
-        (Audience(5.0, "capture", 50, 10, 1000.0), True),
+        (Reach(1.0, "capture", 10, 10, 1000.0), False),
+        (Reach(5.0, "capture", 50, 10, 1000.0), True),
         (_ONE, True),
-        (Audience(150.0, "users", 1, 1, 1000.0), True),
+        (Reach(150.0, "users", 1, 1, 1000.0), True),
     ],
 )
-def test_a_window_is_shared_where_messages_are(found: Searched, audience: Audience, shares: bool) -> None:
+def test_a_window_is_shared_where_messages_are(found: Searched, audience: Reach, shares: bool) -> None:
     finalists = shortlist(found, audience).values()
     assert {settings.deflate_shared for settings in finalists if settings.deflate_takeover} == {shares}
 
@@ -411,4 +413,4 @@ def test_without_a_clock_there_is_no_day(connected_ms: float | None) -> None:
 
 
 def test_rows_are_ready_for_json(found: Searched) -> None:
-    assert all(isinstance(row, Row) and dataclasses.asdict(row)["layers"] == row.layers for row in found.rows)
+    assert all(isinstance(row, ReplayRow) and dataclasses.asdict(row)["layers"] == row.layers for row in found.rows)

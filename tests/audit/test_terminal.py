@@ -6,7 +6,7 @@ import dataclasses
 
 from reznet_ws.audit.examine.findings import Findings, ProblemNote
 from reznet_ws.audit.show.terminal import Audited, audit_text, problems_text, summary_text
-from reznet_ws.audit.show.wording import verdict_lines
+from reznet_ws.audit.show.verdict_text import verdict_lines
 
 
 def test_the_verdict_comes_first_then_choices_events_and_the_floor(audited: Findings) -> None:

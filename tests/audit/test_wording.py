@@ -8,17 +8,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from reznet_ws.audit.examine.findings import Findings, ProblemNote, Saving
+from reznet_ws.audit.examine.findings import Findings, ProblemNote
+from reznet_ws.audit.examine.replayed import Saving
+from reznet_ws.audit.show.verdict_text import say_per_day, verdict_lines
 from reznet_ws.audit.show.wording import (
     counted_sample,
     printable,
     say_bytes,
     say_change,
     say_count,
-    say_per_day,
     say_whether_few,
     share_percent,
-    verdict_lines,
 )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
-from reznet_ws.audit.examine.findings import Alternative
+from reznet_ws.audit.examine.replayed import Alternative
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Spool
 from reznet_ws.ledger import header_bytes

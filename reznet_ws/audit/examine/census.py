@@ -24,7 +24,7 @@ _EventKey = tuple[str, str]
 
 
 @dataclass(slots=True)
-class _Counts:
+class _Tallies:
     opened: Opened
     messages: Counter[_KindKey] = field(default_factory=Counter)
     frames: Counter[_KindKey] = field(default_factory=Counter)
@@ -67,8 +67,8 @@ class Census:
 
     def __init__(self) -> None:
         self._opened: dict[int, Opened] = {}
-        self._counts: dict[int, _Counts] = {}
-        self._all = _Counts(_OTHER_CONNECTIONS)
+        self._counts: dict[int, _Tallies] = {}
+        self._all = _Tallies(_OTHER_CONNECTIONS)
         self._files: set[str] = set()
         # When the first and the last message of a connection came, either way.
         self._spans_ms: dict[int, tuple[float, float]] = {}
@@ -126,12 +126,12 @@ class Census:
             for counts in self._counts.values()
         )
 
-    def _of(self, connection: int, opened: Opened | None = None) -> _Counts:
+    def _of(self, connection: int, opened: Opened | None = None) -> _Tallies:
         if opened is not None:
             self._opened[connection] = opened
         if connection not in self._counts and len(self._counts) >= _MAX_CONNECTIONS:
-            return self._counts.setdefault(_OTHER_CONNECTIONS.connection, _Counts(_OTHER_CONNECTIONS))
+            return self._counts.setdefault(_OTHER_CONNECTIONS.connection, _Tallies(_OTHER_CONNECTIONS))
         if connection not in self._counts:
             known = self._opened.get(connection) or Opened(connection, "", "")
-            self._counts[connection] = _Counts(known)
+            self._counts[connection] = _Tallies(known)
         return self._counts[connection]

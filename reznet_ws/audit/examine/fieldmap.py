@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reznet_ws.audit.examine.findings import Abbreviation, FieldMap
+from reznet_ws.audit.examine.departures import Departure, Encoded, depart, encode
 from reznet_ws.audit.examine.names import HIDDEN, Names
-from reznet_ws.audit.examine.replay import Departure, Encoded, depart, encode
+from reznet_ws.audit.examine.replayed import Abbreviation, FieldMap
 from reznet_ws.audit.read.spool import Kept
 from reznet_ws.message.fields import ESCAPE, FIELD_MAP, GZIP_KEY, VERSION_KEY
 from reznet_ws.message.json_text import split_attachments

@@ -5,7 +5,9 @@ Never: keeps a value. What it keeps is bounded; past the bounds it shows less.
 
 Objects are used in two ways. A record has the same few keys each time, and they are names; a map has a key for each
 user, file or request, and they are contents. A map gives itself away: its keys look like ids, come once and never
-again, change from object to object, or lead to many objects of the very same shape.
+again, change from object to object, or lead to values of the very same shape. Where all siblings have one shape, or
+many have, it may still be a record (`x`, `y`): then the keys made of words that fields have are shown
+(`field_words.py`), and no others.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+from reznet_ws.audit.examine.binary_json import json_in
+from reznet_ws.audit.examine.field_words import is_field
 
 HIDDEN = "*"
 _MAX_NAME_CHARACTERS = 40
@@ -39,11 +44,17 @@ _MANY_KEYS = 16
 _MOST_OF_A_MAP = 0.5
 # As many keys that lead to objects or arrays of one and the same shape make a map.
 _ALIKE_KEYS = 4
+# As many siblings of one shape, or two that have no others beside them, may be one.
+_ALIKE_SIBLINGS = 4
+_ONLY_SIBLINGS = 2
 
 _WORD_BREAK = re.compile(r"[\s:/._\-|]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX = re.compile(r"[0-9a-fA-F]{4,}")
 _DIGITS = re.compile(r"[0-9]+")
+# What joins the names of people and machines, and seldom those of fields.
+_JOINED = re.compile(r"[.\-]")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTENT_CHARACTERS = re.compile(r"[@\\?&=%<>{}\[\]()\"'`,;!]")
 
 
@@ -123,6 +134,10 @@ class Names:
         if isinstance(value, list):
             for item in value[:_MAX_ITEMS]:
                 self._look(place, item)
+        elif isinstance(value, bytes):
+            within = json_in(value)
+            if within is not None:
+                self._look(place, within)
         elif isinstance(value, dict):
             self._objects += 1
             known = self._places.get(place)
@@ -138,6 +153,8 @@ class Names:
                     known.counts[key] += 1
                     if isinstance(item, (dict, list)) and item:
                         known.shapes.setdefault(key, _shape(item))
+                    elif not isinstance(item, (dict, list)) and item is not None:
+                        known.scalars.setdefault(key, _scalar_shape(item))
                     self._look((*place, key), item)
                 else:
                     known.overflows = True
@@ -157,12 +174,13 @@ class Names:
 class _Place:
     """What is known of the objects at one path."""
 
-    __slots__ = ("children", "counts", "objects", "overflows", "shapes")
+    __slots__ = ("children", "counts", "objects", "overflows", "scalars", "shapes")
 
     def __init__(self) -> None:
         self.objects = self.children = 0
         self.counts: Counter[str] = Counter()
         self.shapes: dict[str, int] = {}
+        self.scalars: dict[str, str] = {}
         self.overflows = False
 
     def contents(self) -> set[str]:
@@ -175,7 +193,20 @@ class _Place:
         has_ids = sum(map(is_id, self.counts)) > keys / 2
         if self.overflows or has_ids or (keys > _MANY_KEYS and changes and len(seldom) == keys):
             return seldom if changes else set(self.counts)
-        return set()
+        doubtful = self._siblings() | {key for key in self.counts if _JOINED.search(key)}
+        return {key for key in doubtful if not is_field(key)}
+
+    def _siblings(self) -> set[str]:
+        """The keys whose values are of one shape with many others', or with all others'."""
+        groups: dict[str, set[str]] = {}
+        for key, shape in (*self.scalars.items(), *((key, str(shape)) for key, shape in self.shapes.items())):
+            groups.setdefault(shape, set()).add(key)
+        found: set[str] = set()
+        for keys in groups.values():
+            is_all = len(keys) >= _ONLY_SIBLINGS and len(keys) == len(self.counts)
+            if is_all or len(keys) >= _ALIKE_SIBLINGS:
+                found |= keys
+        return found
 
 
 def is_id(name: str) -> bool:
@@ -217,3 +248,20 @@ def _shape(value: Any) -> int:
     if isinstance(value, dict):
         return hash(("object", *sorted(value)[:_MAX_KEYS]))
     return hash(("array", *sorted({type(item).__name__ for item in value[:_MAX_ITEMS]})))
+
+
+def _scalar_shape(value: Any) -> str:
+    """What a value looks like from outside. Texts that are words are all alike; a date, an address, an id are not."""
+    if isinstance(value, bool):
+        return "switch"
+    if isinstance(value, (int, float)):
+        return "number"
+    if not isinstance(value, str):
+        return type(value).__name__
+    if not value or len(value) > _MAX_NAME_CHARACTERS:
+        return "no text" if not value else "long text"
+    if _DATE.match(value):
+        return "date"
+    if "://" in value:
+        return "address"
+    return "id" if is_id(value) and " " not in value else "words"

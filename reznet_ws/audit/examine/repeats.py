@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from reznet_ws.audit.examine.binary_json import json_in
 from reznet_ws.audit.examine.findings import KeyRepeat, Repeats
 from reznet_ws.audit.examine.names import HIDDEN, Names
 from reznet_ws.audit.read.spool import Kept
+from reznet_ws.deflate.frame import BINARY
 
 # A set of as many hashes takes 30 MB.
 _MAX_HASHES = 400_000
@@ -60,6 +62,8 @@ def find_repeats(messages: Iterable[Kept], names: Names) -> Repeats:
         repeated_payloads=counter.repeated_payloads,
         repeated_payload_bytes=counter.repeated_payload_bytes,
         is_everything=is_everything,
+        binary_bytes=counter.binary_bytes,
+        binary_json_bytes=min(counter.binary_bytes, counter.binary_json_bytes),
     )
 
 
@@ -75,6 +79,7 @@ class _Counter:
         self.other_keys = self.other_key_bytes = 0
         self.values = self.value_bytes = self.repeated_values = self.repeated_value_bytes = 0
         self.repeated_payloads = self.repeated_payload_bytes = 0
+        self.binary_bytes = self.binary_json_bytes = 0
         self._seen: set[bytes] = set()
         self._salt = os.urandom(16)
 
@@ -92,6 +97,10 @@ class _Counter:
             self.repeated_payload_bytes += size
         if kept.args is not None:
             self._walk(list(kept.args))
+        else:
+            for opcode, data in frames:
+                self._walk(data if opcode is BINARY else json_in(data))
+        self.binary_bytes += sum(len(data) for opcode, data in frames if opcode is BINARY)
 
     def _walk(self, root: Any) -> None:
         stack = [root]
@@ -107,6 +116,11 @@ class _Counter:
                         self.other_key_bytes += key_bytes(key)
             elif isinstance(value, list):
                 stack.extend(value)
+            elif isinstance(value, bytes):
+                within = json_in(value)
+                if within is not None:
+                    self.binary_json_bytes += len(value)
+                    stack.append(within)
             elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
                 self._count(value)
 

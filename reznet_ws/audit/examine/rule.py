@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from reznet_ws.audit.examine.findings import Row
+from reznet_ws.audit.examine.replayed import ReplayRow
 
 NEAR_BYTES = 0.02
 # Medians of a few rounds, on a machine that does other things too, differ by as much from run to run.
@@ -33,7 +33,7 @@ RULE = (
 )
 
 
-def choose(rows: Sequence[Row]) -> Row:
+def choose(rows: Sequence[ReplayRow]) -> ReplayRow:
     """The choice among rows without batching. Raises: ValueError where there is none."""
     allowed = [row for row in rows if _is_allowed(row, rows)]
     near = _near(allowed, lambda row: row.wire_bytes, NEAR_BYTES)
@@ -43,12 +43,12 @@ def choose(rows: Sequence[Row]) -> Row:
     return min(near, key=lambda row: (len(row.changes), row.wire_bytes, row.label))
 
 
-def cpu_noise(*rows: Row) -> float:
+def cpu_noise(*rows: ReplayRow) -> float:
     """How far the CPU times of these rows may differ without that meaning anything, as a share."""
     return max(NEAR_CPU, *(row.cpu_spread for row in rows))
 
 
-def choose_batching(unbatched: Row, rows: Sequence[Row]) -> Row | None:
+def choose_batching(unbatched: ReplayRow, rows: Sequence[ReplayRow]) -> ReplayRow | None:
     """The batching that is worth its delay, None where none is."""
     worth = [
         row
@@ -65,16 +65,16 @@ def choose_batching(unbatched: Row, rows: Sequence[Row]) -> Row | None:
     return min(near, key=lambda row: (row.delay_p95_ms, row.delay_p50_ms, len(row.changes), row.wire_bytes, row.label))
 
 
-def _near(rows: Sequence[Row], cost: Callable[[Row], float], tolerance: float) -> list[Row]:
+def _near(rows: Sequence[ReplayRow], cost: Callable[[ReplayRow], float], tolerance: float) -> list[ReplayRow]:
     least = min(map(cost, rows))
     return [row for row in rows if cost(row) <= least * (1 + tolerance)]
 
 
-def _is_allowed(row: Row, rows: Sequence[Row]) -> bool:
+def _is_allowed(row: ReplayRow, rows: Sequence[ReplayRow]) -> bool:
     return _pays(row, "abbreviate", rows) and _pays(row, "gzip", rows) and _keeps_utf8(row, rows)
 
 
-def _pays(row: Row, layer: str, rows: Sequence[Row]) -> bool:
+def _pays(row: ReplayRow, layer: str, rows: Sequence[ReplayRow]) -> bool:
     """Whether a layer takes off enough, against the best of those without it, if there are any."""
     if layer not in row.layers:
         return True
@@ -82,7 +82,7 @@ def _pays(row: Row, layer: str, rows: Sequence[Row]) -> bool:
     return not without or row.wire_bytes <= min(without) * (1 - NEAR_BYTES)
 
 
-def _keeps_utf8(row: Row, rows: Sequence[Row]) -> bool:
+def _keeps_utf8(row: ReplayRow, rows: Sequence[ReplayRow]) -> bool:
     """Or leaves it out for a reason: every client reads it, and what it costs of the CPU is noise on most traffic."""
     if "utf8" in row.layers:
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from reznet_ws.audit.examine.alternatives import Deflate, Stream
-from reznet_ws.audit.examine.findings import SentRow
+from reznet_ws.audit.examine.replayed import SentRow
 from reznet_ws.audit.read.capture import Direction
 from reznet_ws.audit.read.spool import Spool, book
 

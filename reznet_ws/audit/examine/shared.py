@@ -14,13 +14,16 @@ import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from reznet_ws.audit.examine.audience import BROADCAST_KINDS, NEAR_MS
-from reznet_ws.audit.examine.findings import SharedWindow
-from reznet_ws.audit.examine.replay import Departure, Encoded, encode, pack_together
+from reznet_ws.audit.examine.departures import Departure, Encoded, encode, pack_together
+from reznet_ws.audit.examine.replayed import SharedWindow
+from reznet_ws.audit.examine.topology import BROADCAST_KINDS, NEAR_MS
 from reznet_ws.audit.read.capture import Direction, Kind
 from reznet_ws.audit.read.spool import Kept, Spool, label_of
-from reznet_ws.deflate.window import Figures, Inflater, SharedFrame
+from reznet_ws.deflate.frame import Frame
+from reznet_ws.deflate.histories import Histories
+from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.message.batch import Batch, MessageBatcher
 from reznet_ws.settings import Settings
 
@@ -29,6 +32,7 @@ MAX_CONNECTIONS = 500
 # Acks, pings and the like: the same text to two connections is no broadcast.
 _LABELS_OF_ONE = frozenset(label_of(kind) for kind in Kind if kind not in BROADCAST_KINDS)
 _LOOK_AHEAD = 32
+_LOOK_EVERY = 500
 # What all connections together look ahead, as captured; what is decoded of it takes several times as much.
 _LOOK_AHEAD_BYTES = 16 * 2**20
 
@@ -47,7 +51,7 @@ def share_window(
     connections = spool.connections(Direction.RECEIVED)
     if len(connections) > MAX_CONNECTIONS:
         return None
-    room = _Room(connections, settings, clock)
+    room = _SharedRoom(connections, settings, clock)
     broadcasts = 0
     for receivers, kept, gone in broadcasts_of(spool):
         room.emit(receivers, kept)
@@ -62,6 +66,7 @@ def share_window(
         own_bytes=own_bytes,
         shared_bytes=room.wire_bytes,
         deflate_us=1e6 * room.deflate_s / max(1, room.deliveries),
+        memory_bytes=room.memory_bytes,
     )
 
 
@@ -163,17 +168,26 @@ class _Queue:
         return None
 
 
-class _Room:
+@dataclass(slots=True)
+class _Reader:
+    """A connection, as far as histories know it."""
+
+    inflater: Inflater = field(default_factory=lambda: Inflater(15))
+
+
+class _SharedRoom:
     """Everybody's inflater, and what waits in a batch."""
 
     def __init__(self, connections: Sequence[int], settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
-        self._figures = Figures(settings.deflate_window_bits, settings.deflate_mem_level)
-        self._inflaters = {connection: Inflater() for connection in connections}
+        self._histories = Histories()
+        self._readers = {connection: _Reader() for connection in connections}
+        self._writes, self._next_look = 0, 1
         self._batcher: MessageBatcher[int, tuple[float, Encoded]] = MessageBatcher(settings)
         self._now_ms = 0.0
         self._clock = clock
         self.deliveries = self.wire_bytes = 0
+        self.memory_bytes = 0.0
         self.deflate_s = 0.0
 
     def emit(self, receivers: Sequence[int], kept: Kept) -> None:
@@ -196,7 +210,7 @@ class _Room:
         """They go, with what waits for them."""
         self._send(self._batcher.flush(connections), self._now_ms)
         for connection in connections:
-            self._inflaters[connection].window = None
+            self._histories.leave(self._readers[connection].inflater)
             self._batcher.discard(connection)
 
     def close(self) -> None:
@@ -209,11 +223,21 @@ class _Room:
                 self._write(batch.receivers, departure)
 
     def _write(self, receivers: Sequence[int], departure: Departure) -> None:
-        inflaters = [self._inflaters[receiver] for receiver in receivers]
+        readers = [self._readers[receiver] for receiver in receivers]
         self.deliveries += len(receivers) * len(departure.messages)
         began_s = self._clock()
         for opcode, data in departure.frames:
-            frame = SharedFrame(opcode, data)
-            frame.plan(inflaters, self._figures)
-            self.wire_bytes += sum(len(frame.take(inflater)) for inflater in inflaters)
+            ways = self._histories.frames(Frame(opcode, data), readers, self._settings)
+            self.wire_bytes += sum(len(frame) * len(to) for frame, to in ways)
         self.deflate_s += self._clock() - began_s
+        self._look()
+
+    def _look(self) -> None:
+        """How much is held for each connection, now and then: the most that was seen."""
+        self._writes += 1
+        if self._writes < self._next_look:
+            return
+        self._next_look += min(self._writes, _LOOK_EVERY)
+        held = self._histories.figures()
+        if held.connections:
+            self.memory_bytes = max(self.memory_bytes, (held.text_bytes + held.kept_bytes) / held.connections)

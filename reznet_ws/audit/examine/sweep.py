@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from reznet_ws.audit.examine.bench import Bench, Measured
-from reznet_ws.audit.examine.findings import Audience, LayerShare, Row, Sweep
-from reznet_ws.audit.examine.replay import Count, format_of
+from reznet_ws.audit.examine.departures import Count, format_of
+from reznet_ws.audit.examine.findings import Reach
+from reznet_ws.audit.examine.replayed import LayerShare, ReplayRow, Sweep
 from reznet_ws.audit.examine.rule import choose, cpu_noise
+from reznet_ws.audit.examine.trial import Measured, SampleTrial
 from reznet_ws.audit.read.spool import Kept
 from reznet_ws.replay.ablation import LAYERS, shapley, subsets, switch
 from reznet_ws.replay.memory import deflater_bytes
@@ -40,14 +41,14 @@ class Searched:
     """What the search gives: rows with their settings, by label."""
 
     settings: dict[str, Settings]
-    subsets: tuple[Row, ...]
+    subsets: tuple[ReplayRow, ...]
     sweeps: tuple[Sweep, ...]
-    front: tuple[Row, ...]
+    front: tuple[ReplayRow, ...]
     shares: tuple[LayerShare, ...]
     batch_events: frozenset[str]
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ReplayRow, ...]:
         """Each once."""
         rows = {row.label: row for row in self.subsets}
         rows |= {row.label: row for sweep in self.sweeps for row in sweep.rows if row.label not in rows}
@@ -55,7 +56,7 @@ class Searched:
 
 
 def search(
-    bench: Bench, audience: Audience, show: Callable[[str], str], progress: Callable[[int], None] = lambda _: None
+    bench: SampleTrial, audience: Reach, show: Callable[[str], str], progress: Callable[[int], None] = lambda _: None
 ) -> Searched:
     """Try the settings on the bench; `show` says how an event's name may be written."""
     maker = _Maker(bench, audience, show, progress)
@@ -86,12 +87,12 @@ def search(
     return dataclasses.replace(searched, front=front(searched.rows))
 
 
-def front(rows: Iterable[Row]) -> tuple[Row, ...]:
+def front(rows: Iterable[ReplayRow]) -> tuple[ReplayRow, ...]:
     """The rows that no other beats in both bytes and CPU, fewest bytes first; CPU with a shared window.
 
     A row with more bytes must take less CPU by more than the noise, or every row would be in front of its neighbour.
     """
-    kept: list[Row] = []
+    kept: list[ReplayRow] = []
     for row in sorted(rows, key=lambda row: (row.wire_bytes, len(row.layers), row.shared_cpu_us, row.label)):
         if not kept or row.shared_cpu_us * (1 + cpu_noise(row, kept[-1])) < kept[-1].shared_cpu_us:
             kept.append(row)
@@ -99,8 +100,8 @@ def front(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def make_row(
-    label: str, settings: Settings, count: Count, times: Measured, audience: Audience, show: Callable[[str], str]
-) -> Row:
+    label: str, settings: Settings, count: Count, times: Measured, audience: Reach, show: Callable[[str], str]
+) -> ReplayRow:
     """One choice's row: what was counted, and the times of the sample for it."""
     encode_us, deflate_us = times.encode_us, times.deflate_us
     layers = tuple(layer for layer in LAYERS if getattr(settings, layer))
@@ -110,7 +111,7 @@ def make_row(
     # Without takeover there is nothing to share.
     shared_us = (encode_us + deflate_us) / audience.per_message if has_window else own_us
     has_delays = settings.batch and bool(count.delays_ms)
-    return Row(
+    return ReplayRow(
         label=label,
         format=format_of(settings),
         layers=layers,
@@ -128,6 +129,7 @@ def make_row(
         delay_p50_ms=count.delay_ms(50) if has_delays else None,
         delay_p95_ms=count.delay_ms(95) if has_delays else None,
         cpu_spread=times.cpu_spread,
+        is_shared=has_window and settings.deflate_shared,
     )
 
 
@@ -202,12 +204,12 @@ class _Maker:
     """Makes rows; remembers what settings each label stands for."""
 
     def __init__(
-        self, bench: Bench, audience: Audience, show: Callable[[str], str], progress: Callable[[int], None]
+        self, bench: SampleTrial, audience: Reach, show: Callable[[str], str], progress: Callable[[int], None]
     ) -> None:
         self.settings: dict[str, Settings] = {}
         self._bench, self._audience, self._show, self._progress = bench, audience, show, progress
 
-    def rows(self, choices: dict[str, Settings]) -> list[Row]:
+    def rows(self, choices: dict[str, Settings]) -> list[ReplayRow]:
         """A row for each choice."""
         choices = {label: essential(settings) for label, settings in choices.items()}
         measured = self._bench.measure(choices.values(), self._progress)

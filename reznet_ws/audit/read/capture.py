@@ -45,12 +45,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connection: its number in this capture, its address without a query string, and the file it stands in."""
+    """A connection: its number in this capture, its address without a query string, and the file it stands in.
+
+    `extensions`: what the handshake's response granted (`Sec-WebSocket-Extensions`), "" where it granted nothing, None
+    where the capture does not have it.
+    """
 
     connection: int
     url: str
     file: str
     engineio: int | None = None
+    extensions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +88,23 @@ class Problem:
     reason: str
 
 
-Item = Opened | Record | Problem
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """Something that the capture does not say and that was supplied, so that what follows from it is a guess."""
+
+    file: str
+    position: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a connection's frames took on the wire one way, headers and masks included, as the network had them."""
+
+    connection: int
+    direction: Direction
+    frames: int
+    wire_bytes: int
+
+
+Item = Opened | Record | Problem | Assumption | Carried

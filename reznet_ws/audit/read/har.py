@@ -11,79 +11,47 @@ Where exports differ:
 - Chrome and Edge: `{"type": "send" | "receive", "time": seconds, "opcode": 1 | 2, "data"}`, base64 for opcode 2; what
   went wrong with the connection has the type "error". Source: devtools-frontend, front_end/models/har/Log.ts.
 - mitmproxy writes the same, for other opcodes too. Source: mitmproxy/addons/savehar.py.
-- Playwright since May 2026: the same, but milliseconds, and -1 for no time. Source: microsoft/playwright#41015, 1.65's
-  HarTracer. Where it puts them into files of their own (`content: "attach"`), they are not read.
+- Playwright since May 2026: the same, but milliseconds, and -1 for no time; or the messages line by line in a file that
+  `response.content._file` names (content: "attach"). Source: microsoft/playwright#41015, 1.65's HarTracer.
 - Firefox writes a WebSocket's entry without its messages; long-polling is there. Source: gecko,
   devtools/client/netmonitor/src/har/har-builder.js, as of 2023.
+- Times may be on a clock that began with the browser, where those of entries are dates (`har_clock.py`).
 """
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from urllib.parse import parse_qs, urlsplit
 
 from reznet_ws.audit.read.capture import Direction, Item, Record
-from reznet_ws.audit.read.har_entries import TOO_LONG, Broken, Entry, Message, as_number, walk
+from reznet_ws.audit.read.har_attached import attached_messages
+from reznet_ws.audit.read.har_clock import align
+from reznet_ws.audit.read.har_connections import (
+    HarAddress,
+    HarConnection,
+    PollingBody,
+    bodies_of,
+    in_order,
+    received,
+    started_ms,
+)
+from reznet_ws.audit.read.har_entries import Broken, HarEntry, HarMessage, walk
+from reznet_ws.audit.read.har_messages import BadMessage, direction_of, frame_of
 from reznet_ws.audit.read.json_stream import JsonBytes
-from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, Decoder, Fault, session_of
-from reznet_ws.audit.read.source import Source, TooManyConnections, address_of
+from reznet_ws.audit.read.polling_bodies import session_of
+from reznet_ws.audit.read.protocol import Fault
+from reznet_ws.audit.read.source import Source, TooManyConnections
 
 # Of long-polling, what is kept to be put in order; what is beyond comes where it stands in the file.
 MAX_HELD_CHARACTERS = 16 * 2**20
-_DIRECTIONS = {"send": Direction.SENT, "receive": Direction.RECEIVED}
-_TEXT, _BINARY = 1, 2
-# Engine.IO's have 20.
-_MAX_SESSION_CHARACTERS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    """What a URL says of a connection; `url` is what may be kept of it."""
-
-    url: str
-    engineio: int | None
-    session: str | None
-    is_polling: bool
-
-    @classmethod
-    def of(cls, url: str) -> _Address:
-        try:
-            query = parse_qs(urlsplit(url).query, max_num_fields=100)
-        except ValueError:
-            query = {}
-        revision = query.get("EIO", [""])[0]
-        return cls(
-            url=address_of(url),
-            engineio=int(revision) if revision in ("3", "4") else None,
-            session=query.get("sid", [""])[0][:_MAX_SESSION_CHARACTERS] or None,
-            is_polling=revision != "" and query.get("transport") == ["polling"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """A long-polling body and the entry that it stands in."""
-
-    entry: int
-    direction: Direction
-    content: str | bytes
-    at_ms: float | None
-
-
-@dataclass(slots=True)
-class _Connection:
-    """A connection as the first pass finds it. `bodies` are those to be put in order."""
-
-    number: int
-    url: str
-    engineio: int | None
-    decoder: Decoder
-    is_websocket: bool = False
-    is_opened: bool = False
-    bodies: list[_Body] = field(default_factory=list)
+_NO_MESSAGES = (
+    "{count} are without messages: Firefox leaves them out. Export from Chrome or Edge (Network, Export HAR), or "
+    "record with Playwright"
+)
+_NOT_THERE = (
+    'the messages of {count} are in files of their own (Playwright\'s content: "attach", its default for .zip), which '
+    "are not there: {names}. Audit the .zip, or put them beside the HAR"
+)
+_SHOWN_NAMES = 3
 
 
 def read_har(source: Source) -> Iterator[Item]:
@@ -96,20 +64,24 @@ class _Har:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._by_entry: dict[int, _Connection] = {}
-        self._by_session: dict[str, _Connection] = {}
+        self._by_entry: dict[int, HarConnection] = {}
+        self._by_session: dict[str, HarConnection] = {}
         self._held_characters = 0
         self._first_not_held: int | None = None
+        # When each WebSocket's entry began, and its first message, in ms.
+        self._begins: dict[int, tuple[float | None, float | None]] = {}
         self._first_ms: float | None = None
+        self._not_there: list[str] = []
 
     def read(self) -> Iterator[Item]:
         """Both passes."""
         yield from self._survey()
-        if self._first_ms is not None:
-            self._source.capture.since_first(self._first_ms)
         connections = list({connection.number: connection for connection in self._by_entry.values()}.values())
+        yield from self._set_clocks(connections)
         for connection in connections:
-            connection.bodies.sort(key=lambda body: 0.0 if body.at_ms is None else body.at_ms)
+            _, first_ms = self._begins.get(connection.number, (None, None))
+            until_ms = None if first_ms is None else first_ms + connection.offset_ms
+            connection.bodies = in_order(connection.bodies, until_ms)
             if not connection.is_websocket:
                 yield from self._held_bodies(connection)
         yield from self._second_pass()
@@ -119,7 +91,7 @@ class _Har:
                 yield from self._opened(connection, f"connection {connection.number}", found)
             yield from self._opened(connection)
 
-    def _walk(self, *, only_first: bool = False) -> Iterator[Message | Entry | Broken | JsonBytes]:
+    def _walk(self, *, only_first: bool = False) -> Iterator[HarMessage | HarEntry | Broken | JsonBytes]:
         """What `walk` finds, and at the end the stream, for what it noted. Each pass counts for half of the bytes."""
         with self._source.path.open("rb") as file:
             stream = JsonBytes(file, lambda count: self._source.on_bytes(count / 2))
@@ -129,11 +101,10 @@ class _Har:
     def _survey(self) -> Iterator[Item]:
         """Which entry belongs to which connection, and when it all began."""
         entries = empty_sockets = empty_responses = 0
-        first_message_ms: float | None = None
+        first: HarMessage | None = None
         for thing in self._walk(only_first=True):
-            if isinstance(thing, Message):
-                if thing.number == 1:
-                    first_message_ms = _message_ms(thing)
+            if isinstance(thing, HarMessage):
+                first = thing if thing.number == 1 else first
             elif isinstance(thing, Broken):
                 yield self._source.problem(thing.position, thing.reason)
             elif isinstance(thing, JsonBytes):
@@ -141,43 +112,88 @@ class _Har:
                     yield self._source.problem(position, reason)
             else:
                 entries += 1
-                address = _Address.of(thing.text("url"))
+                address = HarAddress.of(thing.text("url"))
                 try:
-                    if thing.has_messages:
-                        self._place(thing, address).is_websocket = True
-                        self._began(first_message_ms)
+                    if thing.has_messages or self._has_attached(thing, address):
+                        first = first or next(self._attached(thing), None)
+                        self._survey_websocket(thing, address, first)
                     elif address.is_polling:
                         empty_responses += not self._survey_polling(thing, address)
                     else:
-                        empty_sockets += address.url.startswith(("ws:", "wss:"))
+                        empty_sockets += address.url.startswith(("ws:", "wss:")) and not thing.text("received_file")
                 except TooManyConnections as error:
                     yield self._source.problem(f"entry {thing.number}", str(error))
                     break
-                first_message_ms = None
+                first = None
         if not entries:
             yield self._source.problem("the whole file", "it is no HAR file: there is no entry in log.entries")
-        elif not self._by_entry and not empty_sockets:
+        elif not self._by_entry and not empty_sockets and not self._not_there:
             yield self._source.problem("the whole file", "there is no WebSocket and no Engine.IO long-polling in it")
+        yield from self._not_found(empty_sockets, empty_responses)
+
+    def _not_found(self, empty_sockets: int, empty_responses: int) -> Iterator[Item]:
+        """What the HAR should have and has not."""
         if empty_sockets:
-            reason = (
-                f"{empty_sockets} WebSockets are without messages: Firefox leaves them out, Chrome and Edge write them"
-            )
+            yield self._source.problem("the whole file", _NO_MESSAGES.format(count=_sockets(empty_sockets)))
+        if self._not_there:
+            names = ", ".join(self._not_there[:_SHOWN_NAMES]) + ", …" * (len(self._not_there) > _SHOWN_NAMES)
+            reason = _NOT_THERE.format(count=_sockets(len(self._not_there)), names=names)
             yield self._source.problem("the whole file", reason)
         if empty_responses:
             reason = f"{empty_responses} long-polling responses are without content; export the HAR with content"
             yield self._source.problem("the whole file", reason)
 
+    def _has_attached(self, entry: HarEntry, address: HarAddress) -> bool:
+        """Whether a WebSocket's messages are in a file that is there."""
+        name = entry.text("received_file")
+        if not name or not address.url.startswith(("ws:", "wss:")):
+            return False
+        if self._source.attached(name) is None:
+            self._not_there.append(name[:100])
+            return False
+        return True
+
+    def _attached(self, entry: HarEntry) -> Iterator[HarMessage]:
+        path = self._source.attached(entry.text("received_file"))
+        return iter(()) if path is None else attached_messages(path, entry.number)
+
+    def _survey_websocket(self, entry: HarEntry, address: HarAddress, first: HarMessage | None) -> None:
+        connection = self._place(entry, address)
+        connection.is_websocket = True
+        connection.extensions = entry.extensions
+        first_ms = None if first is None else connection.clock.ms(first.fields.get("time"))
+        self._begins[connection.number] = started_ms(entry), first_ms
+
+    def _set_clocks(self, connections: list[HarConnection]) -> Iterator[Item]:
+        """One clock for messages and entries, and the moment at which all begins."""
+        offsets_ms = align(self._begins)
+        if offsets_ms:
+            reason = (
+                f"the messages of {_sockets(len(offsets_ms))} are timed by a clock that is none of dates; the first "
+                "stands where its entry began"
+            )
+            yield self._source.assumed("the whole file", reason)
+        for connection in connections:
+            connection.offset_ms = offsets_ms.get(connection.number, 0.0)
+            if connection.clock.guess and "milliseconds" not in connection.clock.guess:
+                yield self._source.assumed(f"connection {connection.number}", connection.clock.guess)
+            _, first_ms = self._begins.get(connection.number, (None, None))
+            if first_ms is not None:
+                self._began(first_ms + connection.offset_ms)
+        if self._first_ms is not None:
+            self._source.capture.since_first(self._first_ms)
+
     def _began(self, at_ms: float | None) -> None:
         if at_ms is not None:
             self._first_ms = at_ms if self._first_ms is None else min(self._first_ms, at_ms)
 
-    def _place(self, entry: Entry, address: _Address, session: str | None = None) -> _Connection:
+    def _place(self, entry: HarEntry, address: HarAddress, session: str | None = None) -> HarConnection:
         """The connection of an entry. Raises: TooManyConnections."""
         session = session or address.session
         connection = None if session is None else self._by_session.get(session)
         if connection is None:
             number, decoder = self._source.connect(address.engineio)
-            connection = _Connection(number, address.url, address.engineio, decoder)
+            connection = HarConnection(number, address.url, address.engineio, decoder)
             if session is not None:
                 self._by_session[session] = connection
         elif not address.is_polling:
@@ -185,18 +201,18 @@ class _Har:
         self._by_entry[entry.number] = connection
         return connection
 
-    def _survey_polling(self, entry: Entry, address: _Address) -> bool:
+    def _survey_polling(self, entry: HarEntry, address: HarAddress) -> bool:
         """Take an entry's bodies into order; whether it has what an entry like it should have."""
         if entry.number_of("status") != 200:
             return True
-        session = address.session
-        if session is None and entry.text("received"):
-            session = session_of(_received(entry) or "", address.engineio or 4)
+        session, content = address.session, received(entry, self._source)
+        if session is None and content:
+            session = session_of(content, address.engineio or 4)
         if session is None:
-            return bool(entry.text("received")) or entry.text("method") != "GET"
+            return bool(content) or entry.text("method") != "GET"
         connection = self._place(entry, address, session)
-        self._began(_started_ms(entry))
-        bodies = _bodies(entry)
+        self._began(started_ms(entry))
+        bodies = bodies_of(entry, self._source)
         characters = sum(len(body.content) for body in bodies)
         if self._first_not_held is None and self._held_characters + characters > MAX_HELD_CHARACTERS:
             self._first_not_held = entry.number
@@ -207,48 +223,41 @@ class _Har:
 
     def _second_pass(self) -> Iterator[Item]:
         for thing in self._walk():
-            connection = self._by_entry.get(thing.entry if isinstance(thing, Message) else getattr(thing, "number", 0))
+            if not isinstance(thing, (HarMessage, HarEntry)):
+                continue
+            number = thing.entry if isinstance(thing, HarMessage) else thing.number
+            connection = self._by_entry.get(number)
             if connection is None:
                 continue
-            if isinstance(thing, Message):
+            if isinstance(thing, HarMessage):
                 yield from self._message(connection, thing)
-            elif isinstance(thing, Entry) and self._first_not_held is not None and thing.number >= self._first_not_held:
-                for body in () if thing.has_messages else _bodies(thing):
+            elif connection.is_websocket and not thing.has_messages and thing.text("received_file"):
+                for message in self._attached(thing):
+                    yield from self._message(connection, message)
+            elif self._first_not_held is not None and number >= self._first_not_held and not thing.has_messages:
+                for body in bodies_of(thing, self._source):
                     yield from self._body(connection, body)
 
-    def _message(self, connection: _Connection, message: Message) -> Iterator[Item]:
+    def _message(self, connection: HarConnection, message: HarMessage) -> Iterator[Item]:
         position = f"entry {message.entry}, message {message.number}"
         if message.repeats_a_key:
             yield self._source.problem(position, "a key comes twice; the last counts")
-        kind, data, opcode = (message.fields.get(name) for name in ("type", "data", "opcode"))
-        # Without an opcode it is text. Others are pings, pongs and the like, which no application sees.
-        number = _TEXT if opcode is None else as_number(opcode)
-        if kind == "error" or (number is not None and number not in (_TEXT, _BINARY)):
+        try:
+            frame = frame_of(message)
+        except BadMessage as error:
+            yield self._source.problem(position, str(error))
             return
-        frame: str | bytes | None = data if isinstance(data, str) else None
-        if data is TOO_LONG or (frame is not None and len(frame) > MAX_FRAME_BYTES * 4 // 3):
-            yield self._source.problem(position, "it is longer than 64 MB; left out")
+        if frame is None:
             return
-        if not isinstance(kind, str) or kind not in _DIRECTIONS or frame is None or number is None:
-            reason = 'it has no "type" of "send" or "receive", or no text as "data"; left out'
-            yield self._source.problem(position, reason if message.is_object else "it is no object; left out")
-            return
-        if number == _BINARY:
-            try:
-                frame = binascii.a2b_base64(frame, strict_mode=True)
-            except (binascii.Error, ValueError):
-                yield self._source.problem(position, "its base64 is broken; left out")
-                return
-        if len(frame) > MAX_FRAME_BYTES:
-            yield self._source.problem(position, "it is longer than 64 MB; left out")
-            return
-        at_ms = _message_ms(message)
+        direction: Direction = direction_of(message)
+        moment = connection.clock.ms(message.fields.get("time"))
+        at_ms = None if moment is None or moment < 0 else moment + connection.offset_ms
         yield from self._held_bodies(connection, at_ms)
         moment_ms = self._source.capture.since_first(at_ms)
-        for found in connection.decoder.frame(_DIRECTIONS[kind], frame, moment_ms):
+        for found in connection.decoder.frame(direction, frame, moment_ms):
             yield from self._opened(connection, position, found)
 
-    def _held_bodies(self, connection: _Connection, until_ms: float | None = None) -> Iterator[Item]:
+    def _held_bodies(self, connection: HarConnection, until_ms: float | None = None) -> Iterator[Item]:
         """Those that came before a moment, or all."""
         taken = 0
         for body in connection.bodies:
@@ -258,60 +267,24 @@ class _Har:
             yield from self._body(connection, body)
         del connection.bodies[:taken]
 
-    def _body(self, connection: _Connection, body: _Body) -> Iterator[Item]:
+    def _body(self, connection: HarConnection, body: PollingBody) -> Iterator[Item]:
         at_ms = self._source.capture.since_first(body.at_ms)
         for found in connection.decoder.body(body.direction, body.content, at_ms):
             yield from self._opened(connection, f"entry {body.entry}", found)
 
     def _opened(
-        self, connection: _Connection, position: str = "", found: Record | Fault | None = None
+        self, connection: HarConnection, position: str = "", found: Record | Fault | None = None
     ) -> Iterator[Item]:
         """What was found, and before the first of a connection that it was opened."""
         if not connection.is_opened:
             connection.is_opened = True
-            yield self._source.opened(connection.number, connection.url, connection.decoder.engineio)
+            engineio, extensions = connection.decoder.engineio, connection.extensions
+            yield self._source.opened(connection.number, connection.url, engineio, extensions)
         if isinstance(found, Record):
             yield found
         elif found is not None:
             yield self._source.problem(position, found.reason)
 
 
-def _bodies(entry: Entry) -> list[_Body]:
-    """What an entry of long-polling carried: a POST's request or a GET's response."""
-    if entry.number_of("status") != 200:
-        return []
-    started_ms = _started_ms(entry)
-    if entry.text("method") == "POST":
-        sent = entry.text("sent")
-        return [_Body(entry.number, Direction.SENT, sent, started_ms)] if sent else []
-    received = _received(entry)
-    if not received or entry.text("method") != "GET":
-        return []
-    ended_ms = None if started_ms is None else started_ms + max(0.0, entry.number_of("took_ms") or 0.0)
-    return [_Body(entry.number, Direction.RECEIVED, received, ended_ms)]
-
-
-def _received(entry: Entry) -> str | bytes | None:
-    """A response's content; None where it is missing or its base64 is broken."""
-    text = entry.text("received")
-    if entry.text("encoding") != "base64":
-        return text or None
-    try:
-        return binascii.a2b_base64(text, strict_mode=True) or None
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _started_ms(entry: Entry) -> float | None:
-    try:
-        return datetime.fromisoformat(entry.text("started")).timestamp() * 1000
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _message_ms(message: Message) -> float | None:
-    moment = as_number(message.fields.get("time"))
-    if moment is None or moment < 0:
-        return None
-    # In seconds, the year 5138; in milliseconds, 1973.
-    return moment if moment > 1e11 else moment * 1000
+def _sockets(count: int) -> str:
+    return f"{count} WebSocket{'' if count == 1 else 's'}"

@@ -19,7 +19,8 @@ from reznet_ws.audit.read.source import CHUNK_BYTES
 # Depths in a HAR file, the document itself being 1: log 2, entries 3, an entry 4.
 _ENTRY = 4
 _MESSAGE = 6
-_DEEPEST = 6
+_HEADER = 7
+_DEEPEST = 7
 _FIELDS = {
     (_ENTRY, "startedDateTime"): "started",
     (_ENTRY, "time"): "took_ms",
@@ -29,7 +30,11 @@ _FIELDS = {
     (6, "request", "postData", "text"): "sent",
     (6, "response", "content", "text"): "received",
     (6, "response", "content", "encoding"): "encoding",
+    # Where Playwright has a body, or the messages of a WebSocket, in a file of its own (content: "attach").
+    (6, "request", "postData", "_file"): "sent_file",
+    (6, "response", "content", "_file"): "received_file",
 }
+_EXTENSIONS = "sec-websocket-extensions"
 # Stands for the key where an array is.
 _ITEM = "\0item"
 
@@ -42,7 +47,7 @@ TOO_LONG = TooLong()
 
 
 @dataclass(slots=True)
-class Message:
+class HarMessage:
     """One of an entry's messages as it stands in the file; `number` counts from 1."""
 
     entry: int
@@ -53,11 +58,15 @@ class Message:
 
 
 @dataclass(slots=True)
-class Entry:
-    """One entry, with the names of `_FIELDS`; `number` counts from 1."""
+class HarEntry:
+    """One entry, with the names of `_FIELDS`; `number` counts from 1.
+
+    `extensions`: that header of the response, "" where it has headers without it, None where it has none.
+    """
 
     number: int
     fields: dict[str, Any] = field(default_factory=dict)
+    extensions: str | None = None
     has_messages: bool = False
     messages: int = 0
 
@@ -86,7 +95,7 @@ def as_number(value: Any) -> float | None:
     return float(value)
 
 
-def walk(stream: JsonBytes, *, only_first: bool = False) -> Iterator[Message | Entry | Broken]:
+def walk(stream: JsonBytes, *, only_first: bool = False) -> Iterator[HarMessage | HarEntry | Broken]:
     """Every message, or only the first of each entry; then the entry. What is begun when the file breaks comes too."""
     state = _Walk(stream, only_first)
     try:
@@ -118,10 +127,11 @@ class _Walk:
         self._depth = 0
         self._keys = [""] * (_DEEPEST + 1)
         self._entries = 0
-        self._message: Message | None = None
-        self.entry: Entry | None = None
+        self._message: HarMessage | None = None
+        self._header: dict[str, Any] = {}
+        self.entry: HarEntry | None = None
 
-    def take(self, event: str, value: Any) -> Message | Entry | None:
+    def take(self, event: str, value: Any) -> HarMessage | HarEntry | None:
         if event == "map_key":
             self._stream.was_cut = False
             if self._depth <= _DEEPEST:
@@ -144,20 +154,22 @@ class _Walk:
     def _is_in_messages(self) -> bool:
         return self.entry is not None and self._keys[_ENTRY] == "_webSocketMessages" and self._keys[_ENTRY + 1] == _ITEM
 
-    def _next_message(self, is_object: bool) -> Message:
+    def _next_message(self, is_object: bool) -> HarMessage:
         assert self.entry is not None
         self.entry.messages += 1
-        return Message(self.entry.number, self.entry.messages, is_object=is_object)
+        return HarMessage(self.entry.number, self.entry.messages, is_object=is_object)
 
     def _begin(self, event: str) -> None:
         if self._depth == _ENTRY and event == "start_map" and self._keys[1:_ENTRY] == ["log", "entries", _ITEM]:
             self._entries += 1
-            self.entry = Entry(self._entries)
+            self.entry = HarEntry(self._entries)
         elif self._depth == _ENTRY + 1 and self.entry is not None and self._is_in_messages():
             self.entry.has_messages = True
 
-    def _end(self) -> Message | Entry | None:
-        ended: Message | Entry | None = None
+    def _end(self) -> HarMessage | HarEntry | None:
+        ended: HarMessage | HarEntry | None = None
+        if self._depth == _HEADER and self._is_in_response_headers():
+            self._end_header()
         if self._depth == _MESSAGE and self._message is not None:
             ended, self._message = self._message, None
             if self._only_first and ended.number > 1:
@@ -167,7 +179,19 @@ class _Walk:
         self._depth -= 1
         return ended
 
-    def _scalar(self, value: Any) -> Message | None:
+    def _is_in_response_headers(self) -> bool:
+        return self.entry is not None and self._keys[_ENTRY:_HEADER] == ["response", "headers", _ITEM]
+
+    def _end_header(self) -> None:
+        assert self.entry is not None
+        name, value = self._header.get("name"), self._header.get("value")
+        self._header = {}
+        if isinstance(name, str) and isinstance(value, str):
+            self.entry.extensions = self.entry.extensions or ""
+            if name.lower() == _EXTENSIONS:
+                self.entry.extensions = f"{self.entry.extensions}, {value}".removeprefix(", ")[:1000]
+
+    def _scalar(self, value: Any) -> HarMessage | None:
         if self.entry is None or self._depth > _DEEPEST:
             return None
         if self._message is not None:
@@ -180,4 +204,6 @@ class _Walk:
             return self._next_message(False)
         if name := _FIELDS.get((self._depth, *self._keys[_ENTRY : self._depth + 1])):
             self.entry.fields[name] = value
+        elif self._depth == _HEADER and self._is_in_response_headers():
+            self._header[self._keys[_HEADER]] = value
         return None

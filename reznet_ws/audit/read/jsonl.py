@@ -1,7 +1,8 @@
 """Captures that are lines of `{"event", "data", "ts_ms", "dir"}`.
 
 In: a file; `dir` is "in" or "out" as the client sees it, `stream` names a connection and `namespace` a namespace, where
-there is more than one. Out: records of events, whose frame is written as a JavaScript client would.
+there is more than one; `ts_ms` may also be seconds since 1970 or a date, which is told by the first of each stream.
+Out: records of events, whose frame is written as a JavaScript client would.
 Never: ends at a line that is broken.
 """
 
@@ -9,18 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, NoReturn
 
 from reznet_ws.audit.read.capture import Direction, Item, Kind, Record
-from reznet_ws.audit.read.source import MAX_MOMENT_MS, Source, TooManyConnections
+from reznet_ws.audit.read.clock import MAX_MOMENT_MS, ValueClock, parse_date
+from reznet_ws.audit.read.source import Source, TooManyConnections
 from reznet_ws.message.json_text import dumps
 
 _DIRECTIONS = {"in": Direction.RECEIVED, "out": Direction.SENT}
 
 
-class _BadLine(Exception):
+class _NoEvent(Exception):
     """Why a line is no event."""
 
 
@@ -29,16 +33,16 @@ class _Event:
     name: str
     args: tuple[Any, ...]
     direction: Direction
-    at_ms: float | None
+    moment: float | str | None
     stream: bytes
     namespace: str
 
 
 def read_jsonl(source: Source) -> Iterator[Item]:
     """The events of a JSON Lines file, one connection for each `stream`."""
-    connections: dict[bytes, int] = {}
+    connections: dict[bytes, tuple[int, ValueClock]] = {}
     for number, content in source.lines():
-        if content == b"":
+        if content is not None and not content.strip():
             continue
         position = f"line {number}"
         if content is None:
@@ -48,7 +52,7 @@ def read_jsonl(source: Source) -> Iterator[Item]:
             line, repeated = _parsed(content)
             event = _event(line)
             text = dumps([event.name, *event.args], utf8=True)
-        except (_BadLine, ValueError) as error:
+        except (_NoEvent, ValueError) as error:
             yield source.problem(position, f"{error}; left out")
             continue
         except RecursionError:
@@ -62,20 +66,26 @@ def read_jsonl(source: Source) -> Iterator[Item]:
             except TooManyConnections as error:
                 yield source.problem(position, str(error))
                 return
-            connections[event.stream] = connection
+            connections[event.stream] = connection, ValueClock("milliseconds")
             # A stream's name may be a user's, so it is no address.
             yield source.opened(connection, "", engineio=4)
+        connection, clock = connections[event.stream]
+        at_ms = None if event.moment is None else clock.ms(event.moment)
         prefix = "" if event.namespace == "/" else f"{event.namespace},"
         yield Record(
-            connection=connections[event.stream],
+            connection=connection,
             direction=event.direction,
             kind=Kind.EVENT,
             parts=(f"42{prefix}{text}",),
-            time_ms=source.capture.since_first(event.at_ms),
+            time_ms=source.capture.since_first(at_ms),
             event=event.name,
             namespace=event.namespace,
             args=event.args,
         )
+    guesses = Counter(clock.guess for _, clock in connections.values() if clock.guess)
+    for guess, count in guesses.items():
+        position = "the whole file" if count == len(connections) else f"{count} of {len(connections)} streams"
+        yield source.assumed(position, f'"ts_ms": {guess}')
 
 
 def is_event_line(content: bytes) -> bool:
@@ -100,34 +110,38 @@ def _parsed(content: bytes) -> tuple[Any, bool]:
     try:
         return json.loads(content, object_pairs_hook=unique, parse_constant=_refuse), repeated
     except UnicodeDecodeError:
-        raise _BadLine("it is not UTF-8") from None
+        raise _NoEvent("it is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise _BadLine(f"it is not JSON: {error.msg} at column {error.colno}") from None
+        raise _NoEvent(f"it is not JSON: {error.msg} at column {error.colno}") from None
     except ValueError:
-        raise _BadLine("a number in it has more digits than are read") from None
+        raise _NoEvent("a number in it has more digits than are read") from None
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise _BadLine(f"JSON has no {constant}")
+    raise _NoEvent(f"JSON has no {constant}")
 
 
 def _event(line: Any) -> _Event:
     if not isinstance(line, dict):
-        raise _BadLine("it is no object")
-    name, way, namespace, at_ms = line.get("event"), line.get("dir"), line.get("namespace", "/"), line.get("ts_ms")
+        raise _NoEvent("it is no object")
+    name, way, namespace, moment = line.get("event"), line.get("dir"), line.get("namespace", "/"), line.get("ts_ms")
     if not isinstance(name, str):
-        raise _BadLine('"event" must be a text')
+        raise _NoEvent('"event" must be a text')
     if not isinstance(way, str) or way not in _DIRECTIONS:
-        raise _BadLine('"dir" must be "in" or "out"')
+        raise _NoEvent('"dir" must be "in" or "out"')
     if not isinstance(namespace, str) or not namespace.startswith("/") or "," in namespace:
-        raise _BadLine('"namespace" must be a text that begins with "/"')
-    if at_ms is not None and (type(at_ms) not in (int, float) or not abs(at_ms) <= MAX_MOMENT_MS):
-        raise _BadLine(f'"ts_ms" must be a number of milliseconds, at most {MAX_MOMENT_MS:g}')
+        raise _NoEvent('"namespace" must be a text that begins with "/"')
+    if isinstance(moment, str) and parse_date(moment) is None:
+        raise _NoEvent('"ts_ms" must be a number of milliseconds, or a date')
+    if not isinstance(moment, (str, NoneType)) and (
+        type(moment) not in (int, float) or not abs(moment) <= MAX_MOMENT_MS
+    ):
+        raise _NoEvent(f'"ts_ms" must be a number of milliseconds, at most {MAX_MOMENT_MS:g}')
     return _Event(
         name=name,
         args=(line["data"],) if "data" in line else (),
         direction=_DIRECTIONS[way],
-        at_ms=None if at_ms is None else float(at_ms),
+        moment=moment,
         stream=hashlib.blake2b(json.dumps(line.get("stream")).encode(), digest_size=16).digest(),
         namespace=namespace,
     )

@@ -7,21 +7,22 @@ Never: holds more of a file than one line or one frame may take.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from reznet_ws.audit.read.capture import Opened, Problem
-from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, Decoder
+from reznet_ws.audit.read.capture import Assumption, Opened, Problem
+from reznet_ws.audit.read.clock import MAX_MOMENT_MS
+from reznet_ws.audit.read.protocol import MAX_FRAME_BYTES, ProtocolDecoder
 
 # What is remembered of each takes about 1 KB.
 MAX_CONNECTIONS = 100_000
 CHUNK_BYTES = 2**16
-# In the year 33658. Sums and differences of what is below stay finite.
-MAX_MOMENT_MS = 1e15
 _MAX_URL_CHARACTERS = 2_048
 # A user's name and password before the host. Source: RFC 3986 section 3.2.1.
+# How Playwright calls what it attaches, also in a trace's folder.
+_PLAIN_NAME = re.compile(r"(?:resources/)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
 _USER_INFO = re.compile(r"^([^/]*//)[^/]*@")
 
 
@@ -60,7 +61,7 @@ class Capture:
         return round(at_ms - self._first_ms, 3)
 
 
-class Line(NamedTuple):
+class NumberedLine(NamedTuple):
     """A line without its end, None if it is longer than a frame may be; `number` counts from 1."""
 
     number: int
@@ -69,27 +70,49 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file, with the capture that it is part of. `on_bytes` is told how many bytes were read."""
+    """One file, with the capture that it is part of. `on_bytes` is told how many bytes were read.
+
+    `name`: how it is told of, where it was unpacked from another; `beside`: the files of its archive by their names,
+    None where its folder has them.
+    """
 
     path: Path
     capture: Capture
     on_bytes: Callable[[float], None] = lambda count: None
+    name: str = ""
+    beside: Mapping[str, Path] | None = None
+
+    @property
+    def shown(self) -> str:
+        """What it is called."""
+        return self.name or str(self.path)
+
+    def attached(self, name: str) -> Path | None:
+        """The file that an entry refers to, if it is there; a name cannot lead out of the folder."""
+        if self.beside is not None:
+            return self.beside.get(name)
+        path = self.path.parent / name
+        return path if _PLAIN_NAME.fullmatch(name) and path.is_file() and not path.is_symlink() else None
 
     def problem(self, position: str, reason: str) -> Problem:
         """What could not be read, with the file's name."""
-        return Problem(str(self.path), position, reason)
+        return Problem(self.shown, position, reason)
 
-    def connect(self, engineio: int | None = None, *, holds_binary: bool = True) -> tuple[int, Decoder]:
+    def connect(self, engineio: int | None = None, *, holds_binary: bool = True) -> tuple[int, ProtocolDecoder]:
         """The next connection's number and decoder. Raises: TooManyConnections."""
         number = self.capture.number()
-        return number, Decoder(number, engineio, holds_binary=holds_binary)
+        return number, ProtocolDecoder(number, engineio, holds_binary=holds_binary)
 
-    def opened(self, number: int, url: str, engineio: int | None) -> Opened:
+    def assumed(self, position: str, reason: str) -> Assumption:
+        """What was supplied, with the file's name."""
+        return Assumption(self.shown, position, reason)
+
+    def opened(self, number: int, url: str, engineio: int | None, extensions: str | None = None) -> Opened:
         """That a connection was opened; its address without what is certainly secret."""
-        return Opened(number, address_of(url), str(self.path), engineio)
+        return Opened(number, address_of(url), self.shown, engineio, extensions)
 
-    def lines(self) -> Iterator[Line]:
-        """The file line by line. A byte order mark is left out."""
+    def lines(self) -> Iterator[NumberedLine]:
+        """The file line by line, without line ends. A byte order mark is left out."""
         # An event's name, its time and the like stand beside the frame.
         limit = MAX_FRAME_BYTES + 4096
         with self.path.open("rb") as file:
@@ -99,9 +122,10 @@ class Source:
                 self.on_bytes(len(line))
                 if len(line) == limit and not line.endswith(b"\n"):
                     self._skip_line(file)
-                    yield Line(number, None)
+                    yield NumberedLine(number, None)
                 else:
-                    yield Line(number, line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip())
+                    content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                    yield NumberedLine(number, content.rstrip(b"\r\n"))
 
     def _skip_line(self, file: BinaryIO) -> None:
         while rest := file.readline(CHUNK_BYTES):

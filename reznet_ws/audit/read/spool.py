@@ -1,7 +1,7 @@
 """The messages of a capture on disk, so that each connection can be replayed by itself, as often as needed.
 
 In: messages as they are read, of all connections. Out: one connection's messages, in order.
-Never: holds more than one message in memory; what stays is 8 bytes for each. The file has no name and is gone when it
+Never: holds more than one message in memory; what stays is 12 bytes for each. The file has no name and is gone when it
 is closed; what it holds was written here, so it can be read back without suspicion.
 
 Compressors are why: 200 connections in 40 variants of the settings would need 8,000 of them at once, at 160 KB each.
@@ -14,13 +14,12 @@ import pickle
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from websockets.frames import Opcode
-
 from reznet_ws.audit.read.capture import Direction, Kind
+from reznet_ws.deflate.frame import BINARY, TEXT
 from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS
 
 # What is longer is shown as nobody's name (`names.py`), and would stand in memory once for each variant.
@@ -42,10 +41,10 @@ class Kept(NamedTuple):
     ack_id: int | None = None
 
     @property
-    def frames(self) -> list[tuple[Opcode, bytes]]:
+    def frames(self) -> list[tuple[int, bytes]]:
         """The WebSocket frames as captured, before compression."""
         return [
-            (Opcode.TEXT, part.encode(errors="surrogatepass")) if isinstance(part, str) else (Opcode.BINARY, part)
+            (TEXT, part.encode(errors="surrogatepass")) if isinstance(part, str) else (BINARY, part)
             for part in self.parts
         ]
 
@@ -75,6 +74,7 @@ class Spool:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed on leaving)
         self._end = 0
         self._starts: dict[Direction, dict[int, array[int]]] = {direction: {} for direction in Direction}
+        self._sizes: dict[Direction, dict[int, array[int]]] = {direction: {} for direction in Direction}
         self._payload_bytes: dict[Direction, Counter[int]] = {direction: Counter() for direction in Direction}
 
     def __enter__(self) -> Self:
@@ -89,10 +89,49 @@ class Spool:
         """Append one message."""
         body = pickle.dumps(tuple(kept), pickle.HIGHEST_PROTOCOL)
         self._starts[direction].setdefault(connection, array("Q")).append(self._end)
+        self._sizes[direction].setdefault(connection, array("L")).append(kept.payload_bytes)
         self._payload_bytes[direction][connection] += kept.payload_bytes
         self._file.seek(self._end)
         self._file.write(body)
         self._end += len(body)
+
+    def set_aside(self, connections: Iterable[int]) -> int:
+        """Forget some connections; the payload bytes that they were sent."""
+        forgotten_bytes = 0
+        for connection in connections:
+            forgotten_bytes += self._payload_bytes[Direction.RECEIVED].pop(connection, 0)
+            self._payload_bytes[Direction.SENT].pop(connection, None)
+            for direction in Direction:
+                self._starts[direction].pop(connection, None)
+                self._sizes[direction].pop(connection, None)
+        return forgotten_bytes
+
+    def cut_to(self, most_bytes: int) -> bool:
+        """Keep the leading part of each connection, the same share of its bytes; whether anything was cut."""
+        is_cut = False
+        for direction in Direction:
+            whole_bytes = self.all_payload_bytes(direction)
+            if whole_bytes <= most_bytes:
+                continue
+            is_cut = True
+            for connection, sizes in self._sizes[direction].items():
+                quota_bytes = self._payload_bytes[direction][connection] * most_bytes / whole_bytes
+                kept_bytes = count = 0
+                while count < len(sizes) and (count == 0 or kept_bytes + sizes[count] <= quota_bytes):
+                    kept_bytes += sizes[count]
+                    count += 1
+                del sizes[count:]
+                del self._starts[direction][connection][count:]
+                self._payload_bytes[direction][connection] = kept_bytes
+        return is_cut
+
+    def span_ms(self, connection: int) -> float | None:
+        """How long the messages of a connection last, from the first that has a time to the last."""
+        ends = []
+        for starts in (self._starts[direction].get(connection) for direction in Direction):
+            ends += [self._at(starts[0]).time_ms, self._at(starts[-1]).time_ms] if starts else []
+        times_ms = [time_ms for time_ms in ends if time_ms is not None]
+        return max(times_ms) - min(times_ms) if times_ms else None
 
     def connections(self, direction: Direction) -> list[int]:
         """The connections that have messages in this direction, in the order of their first."""
@@ -117,10 +156,13 @@ class Spool:
     def read(self, direction: Direction, connection: int) -> Iterator[Kept]:
         """One connection's messages, in order."""
         for start in self._starts[direction].get(connection, ()):
-            self._file.seek(start)
-            yield Kept(*pickle.load(self._file))
+            yield self._at(start)
 
     def read_all(self, direction: Direction) -> Iterator[Kept]:
         """Every connection's messages, one connection after the other."""
         for connection in self.connections(direction):
             yield from self.read(direction, connection)
+
+    def _at(self, start: int) -> Kept:
+        self._file.seek(start)
+        return Kept(*pickle.load(self._file))

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from reznet_ws.audit.examine.examine import examine
+from reznet_ws.audit.examine.examination import examine
 from reznet_ws.audit.examine.findings import Findings
+from reznet_ws.audit.read.demo_trace import demo_items
 from reznet_ws.audit.read.reading import read
-from reznet_ws.audit.show.progress import Progress
-from reznet_ws.audit.show.report import write_report
+from reznet_ws.audit.show.report_files import write_report
+from reznet_ws.audit.show.stage_bar import StageBar
 from reznet_ws.audit.show.terminal import Audited, audit_text, problems_text, summary_text
+from reznet_ws.audit.show.verdict_text import next_step
 from reznet_ws.audit.show.wording import file_name, printable
 
 NOTHING_READ = 2
@@ -40,9 +42,12 @@ def audit(
     users: int | None = None,
     price_per_gb: float | None = None,
     anonymous: bool = False,
+    demo_messages: int | None = None,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, of: None,
 ) -> Findings:
     """Read some files as one capture and audit them. `progress` gets bytes while it reads.
+
+    `demo_messages`: so many of the demo's, in place of files.
 
     Raises: ValueError for figures that cannot be.
     """
@@ -51,7 +56,11 @@ def audit(
         if stage != "read":
             progress(stage, done, of)
 
-    items = read(paths, lambda done, of: progress("read", done, of))
+    items = (
+        demo_items(demo_messages)
+        if demo_messages is not None
+        else read(paths, lambda done, of: progress("read", done, of))
+    )
     return examine(items, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=examining)
 
 
@@ -63,6 +72,7 @@ def report_on(
     users: int | None = None,
     price_per_gb: float | None = None,
     anonymous: bool = False,
+    demo_messages: int | None = None,
 ) -> Answer:
     """Audit files as one capture, and write the report if a folder is given.
 
@@ -73,10 +83,18 @@ def report_on(
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
-    with Progress(stream) as progress:
-        findings = audit(paths, users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
+    with StageBar(stream) as progress:
+        findings = audit(
+            paths,
+            users=users,
+            price_per_gb=price_per_gb,
+            anonymous=anonymous,
+            demo_messages=demo_messages,
+            progress=progress,
+        )
     if not findings.totals.messages:
-        return Answer(NOTHING_READ, "", _problems(findings) or "Nothing could be read.")
+        said = [_problems(findings) or "Nothing could be read.", f"Next: {next_step(findings)}"]
+        return Answer(NOTHING_READ, "", "\n".join(said))
     err = _problems(findings)
     said = [audit_text(findings)]
     if out is not None:
@@ -99,7 +117,7 @@ def summarise(
     audits: list[Audited] = []
     for path in paths:
         began_s = time.perf_counter()
-        with Progress(stream, printable(file_name(str(path)))) as progress:
+        with StageBar(stream, printable(file_name(str(path)))) as progress:
             findings = audit([path], users=users, price_per_gb=price_per_gb, anonymous=anonymous, progress=progress)
         audits.append(Audited(str(path), findings, time.perf_counter() - began_s))
     err = "\n".join(filter(None, (_problems(audited.findings) for audited in audits)))

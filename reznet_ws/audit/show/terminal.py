@@ -9,18 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reznet_ws.audit.examine.findings import Findings, ProblemNote, Row
+from reznet_ws.audit.examine.findings import Findings, ProblemNote
+from reznet_ws.audit.examine.replayed import ReplayRow
+from reznet_ws.audit.show.verdict_text import verdict_lines
 from reznet_ws.audit.show.wording import (
     file_name,
     printable,
     say_bytes,
     say_count,
+    say_kb,
+    say_parts,
+    say_topology,
+    say_us,
     share_percent,
-    verdict_lines,
 )
 from reznet_ws.draw.tables import align
 
 _SHOWN_EVENTS = 10
+_TABLE_NOTE = """CPU: for each message and receiver, on this machine; memory: windows, for each connection.
+off and stock have a window for each connection, as python-socketio on uvicorn has it; the others one for all who are
+sent the same, but where the choice says deflate_shared=False. seed: the figures of the document that this project began
+with, taken literally; recommended: our defaults."""
 _SHOWN_PROBLEMS = 20
 
 
@@ -31,6 +40,12 @@ def audit_text(findings: Findings) -> str:
     if findings.whole:
         parts += [_choices(findings), _events(findings), _floor(findings)]
     return "\n\n".join(parts)
+
+
+def assumptions_text(assumptions: Sequence[ProblemNote]) -> str:
+    """What the captures do not say and was supplied."""
+    lines = [f"{file_name(note.file)}: {note.position}: {note.reason}" for note in printable(tuple(assumptions))]
+    return "\n".join(["What was assumed:", *lines[:_SHOWN_PROBLEMS]])
 
 
 def problems_text(problems: Sequence[ProblemNote]) -> str:
@@ -63,10 +78,16 @@ def summary_text(audits: Sequence[Audited]) -> str:
         per_10_000 = 10_000 / max(1, findings.totals.messages)
         times = [f"{seconds * per_10_000:.1f}" for seconds in (audited.took_s, findings.cpu_s)]
         rows.append([name, f"{findings.totals.messages:,}", *_summary_bytes(findings), *times])
-        source = findings.verdict.best.source if findings.verdict else "no verdict"
+        source = _recommended(findings)
         settings.append(f"{name}: {source}")
     head = "Bytes on the wire from the server; xz and zstd: all payloads as one stream. Seconds for 10,000 messages."
     return "\n".join([head, "", align(rows), "", "Recommended:", *settings])
+
+
+def _recommended(findings: Findings) -> str:
+    if findings.verdict is None:
+        return findings.obstacle or "no verdict"
+    return findings.verdict.best.source if findings.verdict.gains else "nothing to gain in bytes"
 
 
 def _summary_bytes(findings: Findings) -> list[str]:
@@ -79,26 +100,24 @@ def _summary_bytes(findings: Findings) -> list[str]:
 
 
 def _what_was_read(findings: Findings) -> str:
-    totals, audience = findings.totals, findings.audience
+    totals = findings.totals
     text = f"Read: {say_count(totals.messages, 'message')} of {say_count(totals.connections, 'connection')}"
     text += f" in {say_count(totals.files, 'file')}; replayed: "
     text += f"{say_count(totals.replayed_messages, 'message')} from the server over WebSocket, "
     text += f"{say_bytes(totals.replayed_payload_bytes)}"
     if totals.connected_ms is not None:
-        text += f" in {totals.connected_ms / 1000:,.0f} s of connections"
-    text += "."
-    if findings.sample.messages and not findings.sample.is_everything:
-        text += f" Settings were tried on a sample of {findings.sample.messages:,} messages."
-    if audience.source == "capture":
-        text += f" A message goes to {audience.per_message:.1f} connections."
+        text += f" in {totals.connected_ms / 1000:,.1f} s of connections"
+    text = " ".join(filter(None, [f"{text}.", say_parts(findings), say_topology(findings)]))
+    if findings.assumptions:
+        text += "\n" + assumptions_text(findings.assumptions)
     return text
 
 
 def _choices(findings: Findings) -> str:
     stock = next(row for row in findings.whole if row.label == "stock")
-    rows = [["settings", "bytes", "of stock", "frames", "CPU us", "KB/connection", "p95 delay ms", "format"], []]
+    rows = [["settings", "bytes", "of stock", "frames", "CPU", "memory", "p95 delay ms", "format"], []]
     rows += [_choice(row, stock) for row in findings.whole]
-    note = "CPU: for each message and receiver on this machine, one window for all who are sent the same."
+    note = _TABLE_NOTE
     verdict = findings.verdict
     choices = {} if verdict is None else {"best": verdict.best, "stock clients": verdict.stock_clients}
     simulated = [
@@ -114,14 +133,14 @@ def _choices(findings: Findings) -> str:
     return f"{align(rows)}\n{note}"
 
 
-def _choice(row: Row, stock: Row) -> list[str]:
+def _choice(row: ReplayRow, stock: ReplayRow) -> list[str]:
     return [
         row.label,
         f"{row.wire_bytes:,}",
         f"{share_percent(row.wire_bytes, stock.wire_bytes):.1f} %",
         f"{row.frames:,}",
-        f"{row.shared_cpu_us:.0f}",
-        f"{row.memory_bytes / 1024:,.0f}",
+        say_us(row.taken_us),
+        say_kb(row.held_bytes),
         "" if row.delay_p95_ms is None else f"{row.delay_p95_ms:.0f}",
         str(row.format),
     ]

@@ -9,11 +9,13 @@ import dataclasses
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from reznet_ws.audit.examine.findings import Alternative, Findings, Row, Saving, Verdict
+from reznet_ws.audit.examine.findings import Findings
+from reznet_ws.audit.examine.replayed import ReplayRow
 from reznet_ws.draw.course_charts import counted
 
 _STEPS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _DAYS = "a day"
+_NO_VERDICT = "There is no verdict: the server sent no message over WebSocket in this capture."
 _WHERE = "bytes at the socket, computed by the server's own code"
 _FEW_MESSAGES = 100
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -91,7 +93,7 @@ def say_whether_few(findings: Findings) -> str:
     return ""
 
 
-def find_row(findings: Findings, label: str) -> Row:
+def find_row(findings: Findings, label: str) -> ReplayRow:
     """A preset's or a choice's row on everything. Raises: KeyError where nothing was replayed."""
     return {row.label: row for row in findings.whole}[label]
 
@@ -110,71 +112,64 @@ def counted_sample(findings: Findings) -> str:
     return counted(sample.messages, what, where=_WHERE, seed=None)
 
 
-def verdict_lines(findings: Findings) -> tuple[str, ...]:
-    """What to set, what it saves, and what to do where clients or the server cannot change.
-
-    Where the server sent nothing over WebSocket, the one line that says so.
-    """
-    verdict = findings.verdict
-    if verdict is None:
-        return ("There is no verdict: the server sent no message over WebSocket in this capture.",)
-    return (
-        f"Set {verdict.best.source}{_who(findings)}. {say_whether_few(findings)}".strip(),
-        f"{say_saving(verdict.saving)} {say_per_day(verdict.saving)}",
-        f"{_stock_clients(findings)} {_other_servers(findings)}".strip(),
-    )
+def say_both(first: float, second: float) -> tuple[str, str]:
+    """Two sizes, so that they read differently if they differ."""
+    said = say_bytes(first), say_bytes(second)
+    return said if said[0] != said[1] or first == second else (f"{first:,.0f} bytes", f"{second:,.0f} bytes")
 
 
-def say_saving(saving: Saving) -> str:
-    """The bytes, against the stock server."""
-    return (
-        f"It sends {say_change(saving.best_bytes, saving.stock_bytes)} than stock python-socketio on uvicorn: "
-        f"{say_bytes(saving.best_bytes)} instead of {say_bytes(saving.stock_bytes)}."
-    ).replace("as many bytes than", "as many bytes as")
+def say_us(microseconds: float) -> str:
+    """CPU time with the digits that tell something."""
+    digits = 0 if microseconds >= 100 else 1 if microseconds >= 10 else 2
+    return f"{microseconds:,.{digits}f} µs"
 
 
-def say_per_day(saving: Saving) -> str:
-    """The same at the capture's rate, and in money where a price was given."""
-    stock, best = saving.stock_bytes_per_connection_day, saving.best_bytes_per_connection_day
-    if stock is None or best is None:
-        return "The capture has no clock, or lasts less than a second, so it says nothing of a day."
-    saved = stock - best
-    verb = "saves" if saved >= 0 else "costs"
-    text = f"At the capture's rate that {verb} {say_bytes(abs(saved))} {_DAYS} for each connection"
-    if saving.users is not None:
-        text += f", {say_bytes(abs(saved) * saving.users)} {_DAYS} for {saving.users:,} users"
-    if saving.saved_price_per_day is not None:
-        price = f"{abs(saving.saved_price_per_day):,.2f}"
-        text += f", which is {price} {_DAYS} at a price of {saving.price_per_gb:g} per GB"
-    return f"{text}."
+def say_kb(size: float) -> str:
+    """Memory, in the unit of everything else."""
+    return f"{size / 1000:,.1f} kB"
 
 
-def say_stock_clients(verdict: Verdict) -> str:
-    """What is saved where clients cannot change."""
-    return f"{say_change(verdict.stock_clients.wire_bytes, verdict.saving.stock_bytes)} than stock"
-
-
-def best_alternatives(findings: Findings) -> tuple[Alternative, ...]:
-    """Of each other server the setting that the audit prefers."""
-    return tuple(option for option in findings.alternatives if option.is_best)
-
-
-def _who(findings: Findings) -> str:
-    row = find_row(findings, "best")
-    return "; clients decode with our helper (format 2)" if row.format != 1 else "; no client has to change"
-
-
-def _stock_clients(findings: Findings) -> str:
-    verdict = findings.verdict
-    if verdict is None or verdict.stock_clients.source == verdict.best.source:
+def say_binary(findings: Findings) -> str:
+    """How much of the payloads is binary, and whether it was looked into; nothing where none is."""
+    found = findings.repeats
+    if not found.binary_bytes:
         return ""
-    return f"If clients cannot change: {verdict.stock_clients.source}, {say_stock_clients(verdict)}."
+    binary = share_percent(found.binary_bytes, found.json_bytes)
+    held = share_percent(found.binary_json_bytes, found.binary_bytes)
+    if not found.binary_json_bytes:
+        return f"{binary:.0f} % of the bytes are binary and were not looked into."
+    rest = "" if held > 99.5 else "; the rest was not looked into"
+    return f"{binary:.0f} % of the bytes are binary; {held:.0f} % of these hold JSON and were looked into{rest}."
 
 
-def _other_servers(findings: Findings) -> str:
-    said = [
-        f"{option.server}: {option.setting} ({say_bytes(option.wire_bytes)})"
-        for option in best_alternatives(findings)
-        if option.server in _OTHER_SERVERS
-    ]
-    return f"Without our server: {'; '.join(said)}." if said else ""
+def say_topology(findings: Findings) -> str:
+    """Whom messages go to, as far as copies in the capture show it."""
+    audience = findings.audience
+    if not audience.is_counted:
+        return ""
+    near = f"within {audience.near_ms:.0f} ms" if audience.source == "capture" else "side by side, without a clock"
+    how = f"the same payload {near}"
+    shares = ", ".join(
+        f"{share_percent(shape.deliveries, audience.deliveries):.0f} % {shape.shape}" for shape in audience.shapes
+    )
+    return f"A message goes to {audience.per_message:.1f} connections ({how}); of what is delivered: {shares}."
+
+
+def say_parts(findings: Findings) -> str:
+    """What of the capture is not replayed, if anything."""
+    totals, said = findings.totals, []
+    if totals.replayed_messages < totals.received_messages:
+        said.append(
+            f"Replayed: {totals.replayed_messages:,} of {totals.received_messages:,} messages from the server "
+            f"({say_bytes(totals.replayed_payload_bytes)} of {say_bytes(totals.received_payload_bytes)}), the leading "
+            "part of each connection; all figures of bytes and time are of these."
+        )
+    if totals.foreign_connections:
+        said.append(
+            f"{say_count(totals.foreign_connections, 'WebSocket')} with {say_bytes(totals.foreign_payload_bytes)} from "
+            "the server are no Socket.IO: our settings do not reach them, and they are not replayed."
+        )
+    sample = findings.sample
+    if sample.messages and not sample.is_everything and findings.verdict is not None:
+        said.append(f"Settings were tried on a sample of {sample.messages:,} messages.")
+    return " ".join(said)
