@@ -33,7 +33,7 @@ FLOORS = [
     "settings ledger",
     "message stats",
     "deflate",
-    "outgoing adapters",
+    "outgoing adapters wire",
     "client",
     "demo",
     "replay",
