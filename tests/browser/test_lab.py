@@ -42,6 +42,10 @@ FLAWS = """dashboard => {
         if (!parent.closest('svg') && parent.clientWidth && parent.scrollWidth > parent.clientWidth + 1)
             found.push(`"${text}" is cut`);
     }
+    for (const input of dashboard.querySelectorAll('input[type=checkbox]')) {
+        const {left, right, top, bottom} = input.getBoundingClientRect();
+        boxes.push({text: 'a checkbox', left: left + 1, right: right - 1, top: top + 3, bottom: bottom - 3});
+    }
     boxes.forEach((one, at) => boxes.slice(at + 1).forEach(other => {
         if (one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom)
             found.push(`"${one.text}" lies over "${other.text}"`);

@@ -140,9 +140,8 @@ class SettingsControls:
             box = widgets.Checkbox(value=event in chosen, description=event, indent=False, layout=_wide())
             box.observe(self._adjust, "value")
             self.events[event] = box
-        grid = widgets.GridBox(
-            list(self.events.values()), layout=widgets.Layout(grid_template_columns="1fr 1fr", width="100%")
-        )
+        grid = widgets.Box(list(self.events.values()))
+        grid.add_class("reznet-events")
         return widgets.VBox([label(f"{self._label(_EVENTS_FIELD)}:"), grid], layout=_wide())
 
     def _label(self, name: str) -> str:

@@ -3,7 +3,7 @@
 // Never: loads anything, keeps a measurement, or puts text into the page other than as text.
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 18, HEIGHT = 138;
+const LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 18;
 
 const make = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);
@@ -61,9 +61,9 @@ function ticks(low, high, log) {
   return Array.from({ length: Math.floor(high / step + 1e-9) + 1 }, (_, index) => index * step);
 }
 
-function lines(chart, state, spec, width) {
+function lines(chart, state, spec, [width, height]) {
   const svg = document.createElementNS(SVG, "svg");
-  for (const [name, value] of Object.entries({ viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img" }))
+  for (const [name, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, height, role: "img" }))
     svg.setAttribute(name, value);
   svg.setAttribute("aria-label", `${chart.title}: ` + chart.series.map(one => `${one.label} ${say(last(state, one.key))}`).join(", "));
   const values = chart.series.flatMap(one => state.lines[one.key]).filter(value => value != null && (!chart.log || value > 0));
@@ -72,16 +72,16 @@ function lines(chart, state, spec, width) {
   const low = chart.log ? Math.min(10, ...values) * 0.8 : 0;
   const scale = value => chart.log ? Math.log(Math.max(value, low) / low) / Math.log(high / low) : value / high;
   const x = ago => LEFT + (width - LEFT - RIGHT) * (1 - ago / spec.span_s);
-  const y = value => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * scale(value);
+  const y = value => height - BOTTOM - (height - TOP - BOTTOM) * scale(value);
   for (const tick of ticks(low, high, chart.log)) {
     draw(svg, "line", { x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick), stroke: "currentColor", "stroke-opacity": 0.12 });
     draw(svg, "text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, say(tick));
   }
   for (const ago of [45, 30, 15, 0])
-    draw(svg, "text", { x: x(ago), y: HEIGHT - 4, "text-anchor": ago ? "middle" : "end" }, ago ? `${ago} s` : "now");
+    draw(svg, "text", { x: x(ago), y: height - 4, "text-anchor": ago ? "middle" : "end" }, ago ? `${ago} s` : "now");
   for (const { ago_s: ago } of state.marks)
     if (ago < spec.span_s)
-      draw(svg, "line", { x1: x(ago), x2: x(ago), y1: TOP, y2: HEIGHT - BOTTOM, stroke: "currentColor", "stroke-opacity": 0.5, "stroke-dasharray": "2 3" });
+      draw(svg, "line", { x1: x(ago), x2: x(ago), y1: TOP, y2: height - BOTTOM, stroke: "currentColor", "stroke-opacity": 0.5, "stroke-dasharray": "2 3" });
   for (const one of chart.series) {
     let path = "", from = null;
     state.lines[one.key].forEach((value, index) => {
@@ -111,7 +111,8 @@ function lines(chart, state, spec, width) {
 
 const last = (state, key) => state.lines[key].at(-1);
 
-function lineChart(chart, state, spec, width) {
+function lineChart(chart, state, spec, size) {
+  const [width] = size;
   const title = make("h4", {}, chart.title);
   const shown = index => chart.series.map(one => say(index == null ? last(state, one.key) : state.lines[one.key][index]));
   const figures = chart.series.map(one => {
@@ -124,7 +125,7 @@ function lineChart(chart, state, spec, width) {
   const tell = index => shown(index).forEach((text, number) => { figures[number].textContent = text; });
   tell(null);
   if (chart.note && state[chart.note]) title.append(make("span", {}, state[chart.note]));
-  const svg = lines(chart, state, spec, width);
+  const svg = lines(chart, state, spec, size);
   svg.addEventListener("pointermove", event => {
     const place = (event.offsetX - LEFT) / (width - LEFT - RIGHT);
     const wanted = spec.span_s * (1 - place);
@@ -144,13 +145,13 @@ export function drawAll(el, spec, state) {
   el.querySelector(".reznet-board").replaceChildren(...state.cards.map(card));
   el.querySelector(".note").textContent = state.note ?? "";
   const columns = getComputedStyle(charts).gridTemplateColumns.split(" ").length;
-  const width = Math.max(160, (charts.clientWidth - 20 * (columns - 1)) / columns);
+  const size = [Math.max(160, (charts.clientWidth - 20 * (columns - 1)) / columns), columns > 1 ? 176 : 138];
   charts.replaceChildren(
     bars("Saving of each layer, in % of off", state.savings, "savings"),
-    lineChart(spec.charts[0], state, spec, width),
-    lineChart(spec.charts[1], state, spec, width),
+    lineChart(spec.charts[0], state, spec, size),
+    lineChart(spec.charts[1], state, spec, size),
     bars("Bytes for each event: off → on the wire", state.events, "events"),
-    ...spec.charts.slice(2).map(chart => lineChart(chart, state, spec, width)),
+    ...spec.charts.slice(2).map(chart => lineChart(chart, state, spec, size)),
   );
 }
 
