@@ -43,7 +43,7 @@ def write(notebook: Any) -> str:
 
 def execute(notebook: Any) -> None:
     """Run every cell in a fresh kernel. Raises: CellExecutionError."""
-    os.environ.setdefault("REZNET_PICTURE_S", "20")  # a dashboard waits for something to show in its picture
+    os.environ.setdefault("REZNET_PICTURE_S", "40")  # a dashboard waits for something to show in its picture
     runner = ExecutePreprocessor(timeout=CELL_TIMEOUT_S, store_widget_state=False, record_timing=False)
     runner.preprocess(notebook, {"metadata": {"path": str(FOLDER)}})
 

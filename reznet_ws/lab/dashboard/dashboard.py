@@ -32,8 +32,8 @@ INTERVAL_S = 0.4
 SETTLE_TIMEOUT_S = 90
 # What was encoded under earlier settings has left by then.
 _ON_ITS_WAY_S = 0.2
-# A picture shows so many points at least.
-_LEAST_POINTS = 8
+# A picture shows so many points, if they come in time.
+_LEAST_POINTS = 40
 
 _open: dict[str, Dashboard] = {}
 

@@ -68,16 +68,17 @@ def _page(state: dict[str, Any]) -> str:
 
 async def _screenshot(page: str) -> bytes:
     async with Browser(path=find_browser(), headless=True, enable_sandbox=False) as browser:
-        tab = await browser.create_tab("about:blank", width=STILL_PX, height=100)
+        tab = await browser.create_tab()
         await tab.send_command("Page.enable")
+        metrics = {"width": STILL_PX, "height": 900, "deviceScaleFactor": 1.5, "mobile": False}
+        await tab.send_command("Emulation.setDeviceMetricsOverride", metrics)
         loaded = tab.subscribe_once("Page.loadEventFired")
         url = f"data:text/html;base64,{base64.b64encode(page.encode()).decode()}"
         await tab.send_command("Page.navigate", {"url": url})
         await loaded
-        metrics = {"width": STILL_PX, "height": 100, "deviceScaleFactor": 1.5, "mobile": False}
-        await tab.send_command("Emulation.setDeviceMetricsOverride", metrics)
-        size = (await tab.send_command("Page.getLayoutMetrics"))["result"]["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        height = "document.getElementById('view').getBoundingClientRect().bottom + 8"
+        found = await tab.send_command("Runtime.evaluate", {"expression": height})
+        clip = {"x": 0, "y": 0, "width": STILL_PX, "height": found["result"]["result"]["value"], "scale": 1}
         options = {"format": "png", "captureBeyondViewport": True, "clip": clip}
         shot = await tab.send_command("Page.captureScreenshot", options)
         return base64.b64decode(shot["result"]["data"])
