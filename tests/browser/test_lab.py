@@ -1,10 +1,12 @@
 """The first notebook in JupyterLab in Chromium: what a newcomer sees and clicks."""
 
+import json
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser.labserver import ROOT, cell_errors, change_theme, chromium, jupyterlab, open_notebook, run_all
@@ -164,6 +166,23 @@ def test_the_tour_switches_and_says_what_is_to_be_seen(page: Page, dashboard: Lo
     expect(dashboard.get_by_role("status")).not_to_contain_text("Stock", timeout=MOVE_MS)
 
 
+def test_settings_and_figures_can_be_taken_away(page: Page, dashboard: Locator) -> None:
+    click_layer(dashboard, "batch")
+    wait_for(
+        page, lambda: saved(page, dashboard, "Figures as JSON").get("settings") == "Settings(batch=False)", "saved"
+    )
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dashboard.get_by_role("button", name="Copy settings").click()
+    wait_for(page, lambda: page.evaluate("navigator.clipboard.readText()") == "Settings(batch=False)", "copied")
+    click_layer(dashboard, "batch")
+    with page.expect_download() as download:
+        dashboard.get_by_role("button", name="Lines as CSV").click()
+    header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert header.startswith("ago_s,off_kb_per_s,wire_kb_per_s")
+    assert len(rows) > 3
+    assert {row.count(",") for row in rows} == {header.count(",")}
+
+
 def test_a_stopped_lab_says_so_on_every_card_and_starts_again(page: Page, dashboard: Locator) -> None:
     dashboard.get_by_role("button", name="Stop").click()
     expect(dashboard.get_by_role("status")).to_contain_text("stopped", timeout=MOVE_MS)
@@ -227,6 +246,13 @@ def test_it_has_its_picture(page: Page, dashboard: Locator, tmp_path: Path) -> N
             dashboard.get_by_role("button", name=preset, exact=True).click()
             page.wait_for_timeout(1000 * seconds)
     assert len(dashboard.screenshot(path=PICTURE if UPDATE else tmp_path / "dashboard.png")) > 50_000
+
+
+def saved(page: Page, dashboard: Locator, button: str) -> dict[str, Any]:
+    """What a button saves as JSON."""
+    with page.expect_download() as download:
+        dashboard.get_by_role("button", name=button).click()
+    return dict(json.loads(download.value.path().read_text(encoding="utf-8")))
 
 
 def show_files(page: Page, is_open: bool) -> None:

@@ -12,7 +12,7 @@ import pytest
 from reznet_ws.draw.look import LAYER_COLOURS
 from reznet_ws.draw.picture import find_browser
 from reznet_ws.lab import lab as lab_module
-from reznet_ws.lab.dashboard.controls import HIDDEN, SettingsControls, label, say_change, stops
+from reznet_ws.lab.dashboard.controls import HIDDEN, SettingsControls, label, say_change, source_of, stops
 from reznet_ws.lab.dashboard.dashboard import Dashboard
 from reznet_ws.lab.dashboard.header import Header
 from reznet_ws.lab.dashboard.series import MAX_POINTS, SPEC, Series
@@ -318,6 +318,12 @@ def test_a_change_is_marked_by_its_preset_or_its_field(dashboard: Dashboard) -> 
     assert [mark["text"] for mark in dashboard.view.state["marks"]][-2:] == ["stock", "batch on"]
     assert say_change(Settings(), Settings(batch_window_ms=70)) == "batch_window_ms 70"
     assert say_change(Settings(), Settings(batch_window_ms=70, gzip=True)) == "2 settings"
+
+
+@pytest.mark.parametrize("settings", [*Settings.presets().values(), Settings(batch_events=frozenset({"b", "a"}))])
+def test_settings_can_be_taken_away_as_code(settings: Settings) -> None:
+    assert eval(source_of(settings), {"Settings": Settings}) == settings
+    assert source_of(Settings()) == "Settings()"
 
 
 # The tour

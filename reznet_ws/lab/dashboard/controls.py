@@ -180,6 +180,16 @@ def close_all(widget: Any) -> None:
             part.close()
 
 
+def source_of(settings: Settings) -> str:
+    """The Python that makes them, with only what differs from the defaults."""
+    default, parts = Settings(), []
+    for name in (item.name for item in dataclasses.fields(Settings)):
+        value = getattr(settings, name)
+        if value != getattr(default, name):
+            parts.append(f"{name}={f'frozenset({sorted(value)!r})' if isinstance(value, frozenset) else repr(value)}")
+    return f"Settings({', '.join(parts)})"
+
+
 def say_change(before: Settings, after: Settings) -> str:
     """What changed, in a few words: a preset, or the fields."""
     for name, preset in Settings.presets().items():

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import ipywidgets as widgets
 
-from reznet_ws.lab.dashboard.controls import SettingsControls, close_all, say_change
+from reznet_ws.lab.dashboard.controls import SettingsControls, close_all, say_change, source_of
 from reznet_ws.lab.dashboard.header import Header
 from reznet_ws.lab.dashboard.load_controls import LoadControls
 from reznet_ws.lab.dashboard.series import Series, still_note
@@ -284,7 +284,8 @@ class Dashboard:
         with contextlib.suppress(RuntimeError):  # stopped, perhaps just now
             url = self.lab.url
         self._header.show_state(url, self._seconds)
-        self.view.state = self.series.state(time.monotonic(), is_running=url is not None)
+        state = self.series.state(time.monotonic(), is_running=url is not None)
+        self.view.state = {**state, "settings": source_of(self.lab.settings)}
 
     def _show_error(self, error: Exception) -> None:
         self._header.show_error(error)

@@ -155,6 +155,34 @@ export function drawAll(el, spec, state) {
   );
 }
 
+// What can be taken away: the settings as code, all that is drawn as JSON, the lines as CSV.
+const figures = ({ settings, savings, events, cards, ago_s, lines, marks }) =>
+  JSON.stringify({ settings, savings, events, cards, ago_s, lines, marks }, null, 1);
+const table = ({ ago_s, lines }) => [["ago_s", ...Object.keys(lines)],
+  ...ago_s.map((ago, index) => [ago, ...Object.values(lines).map(line => line[index] ?? "")])].map(row => row.join(",")).join("\r\n");
+
+function save(name, kind, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: kind })), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function footer(model) {
+  const button = (label, press) => {
+    const made = make("button", { type: "button", class: "jp-Button" }, label);
+    made.addEventListener("click", () => press(model.get("state"), made));
+    return made;
+  };
+  const copy = async ({ settings }, made) => {
+    await navigator.clipboard.writeText(settings);
+    made.textContent = "Copied";
+    setTimeout(() => { made.textContent = "Copy settings"; }, 1500);
+  };
+  return make("div", { class: "reznet-footer" }, button("Copy settings", copy),
+    button("Figures as JSON", state => save("reznet-figures.json", "application/json", figures(state))),
+    button("Lines as CSV", state => save("reznet-lines.csv", "text/csv", table(state))));
+}
+
 // ipywidgets gives its sliders no names: a screen reader would say "slider", and for a list of stops the stop's number.
 function nameSliders(controls) {
   for (const row of controls.querySelectorAll(".reznet-row")) {
@@ -170,10 +198,12 @@ function nameSliders(controls) {
 
 export default {
   render({ model, el }) {
-    const redraw = () => { if (el.isConnected && el.clientWidth) drawAll(el, model.get("spec"), model.get("state")); };
+    const view = make("div");
+    el.append(view, footer(model));
+    const redraw = () => { if (view.isConnected && view.clientWidth) drawAll(view, model.get("spec"), model.get("state")); };
     model.on("change:state", redraw);
     const resized = new ResizeObserver(redraw);
-    resized.observe(el);
+    resized.observe(view);
     let named = null, gone = false;
     const attach = () => {
       if (gone) return;
