@@ -29,7 +29,7 @@ STEPS = (
     TourStep(Settings.seed(), "The seed's settings: short keys and batches, and compression of large messages only."),
     TourStep(_BEST, "Recommended: one large window for all clients. Bytes and CPU fall together."),
     TourStep(_BEST.replace(deflate=False), "The same without deflate: most of the saving is gone."),
-    TourStep(_BEST.replace(batch=False), "Deflate is back, batching is off: more frames, hardly more bytes."),
+    TourStep(_BEST.replace(batch=True), "Deflate is back, and small messages wait for one another: fewer frames."),
     TourStep(_BEST, "Recommended again. The tour is over; now switch something yourself."),
 )
 
