@@ -33,7 +33,7 @@ class RealSite:
     """One server and its client; `rows` is what the server's ledger held at the end."""
 
     def __init__(self, settings: Settings, *, wire_format: int = 2, namespaces: Sequence[str] = ("/",)) -> None:
-        self.settings = settings.replace(deflate_adjustable=True, deflate_shared=False, batch_window_ms=WINDOW_MS)
+        self.settings = settings.replace(deflate_adjustable=True, batch_window_ms=WINDOW_MS)
         self.wire_format, self.namespaces = wire_format, list(namespaces)
         self.sio = socketio.AsyncServer(async_mode="asgi", ping_interval=1000, namespaces="*")
         # The greetings hold random ids: uncompressed, they never enter the window.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
+import shutil
 import struct
 import threading
 import zlib
@@ -15,11 +17,19 @@ from typing import Any
 
 from reznet_ws.draw.look import WIDTH_PX
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 TIMEOUT_S = 30
 _SCALE = 1.5
 _PNG_MARK = b"\x89PNG\r\n\x1a\n"
 
 _log = logging.getLogger(__name__)
+
+
+def find_browser() -> str | None:
+    """The Chromium or Chrome that draws the charts, too."""
+    named = [os.environ.get("BROWSER_PATH", ""), os.environ.get("REZNET_CHROMIUM", "")]
+    found = [shutil.which(name) for name in (*named, *_BROWSERS) if name]
+    return next((path for path in found if path), None)
 
 
 class Picture:

@@ -233,7 +233,7 @@ class Lab:
     def disconnect(self, member: Member) -> None:
         """A python-socketio client goes, and the server has noticed."""
         self.run(member.leave(self.site.sio))
-        self.members.remove(member)
+        self.members = [other for other in self.members if other is not member]
 
     def emit(self, events: Iterable[Event], to: Sequence[int] | None = None, *, pause_s: float | None = None) -> None:
         """Emit events one right after the other to some listeners by their places, by default to everybody.

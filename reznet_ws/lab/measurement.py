@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from hdrh.histogram import HdrHistogram
 
@@ -74,6 +74,12 @@ class Measurement:
     p99_ms: float | None
     recent_p50_ms: float | None
     recent_p95_ms: float | None
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Before anything was measured."""
+        stats: dict[str, Any] = {"wire": {"event_bytes": 0, "off_event_bytes": 0}, "events": {}}
+        return cls(0, 0, stats, Counts(), 0, 0, 0, 0, *[None] * 5)
 
     @property
     def wire_bytes(self) -> int:

@@ -74,9 +74,9 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             process.wait(START_TIMEOUT_S)
 
 
-def open_notebook(page: Page, url: str, name: str) -> None:
-    """Open a notebook as the only document and wait until its kernel is idle."""
-    page.goto(f"{url}/doc/tree/notebooks/{name}")
+def open_notebook(page: Page, url: str, name: str, *, alone: bool = True) -> None:
+    """Open a notebook and wait until its kernel is idle; `alone`, or in the whole of JupyterLab."""
+    page.goto(f"{url}/{'doc' if alone else 'lab'}/tree/notebooks/{name}")
     page.wait_for_function(
         """() => {
             const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel;
@@ -86,24 +86,18 @@ def open_notebook(page: Page, url: str, name: str) -> None:
     )
 
 
-def run_all_but_the_last(page: Page) -> None:
-    """Begin to run every code cell above the last one; does not wait."""
+def run_all(page: Page) -> None:
+    """Run every cell, as the menu's "Run All Cells" does, and wait until each has run or one has failed."""
     page.evaluate(
         """async () => {
             await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
-            const notebook = window.jupyterapp.shell.currentWidget.content;
-            notebook.activeCellIndex = notebook.widgets.length - 1;
-            void window.jupyterapp.commands.execute('notebook:run-all-above');
+            void window.jupyterapp.commands.execute('notebook:run-all-cells');
         }"""
     )
-
-
-def wait_until_run(page: Page) -> None:
-    """Wait until every cell above the last has run, or one has failed."""
     page.wait_for_function(
         """() => {
             const {content, sessionContext} = window.jupyterapp.shell.currentWidget;
-            const cells = content.widgets.slice(0, -1).filter(cell => cell.model.type === 'code');
+            const cells = content.widgets.filter(cell => cell.model.type === 'code');
             const failed = cells.some(cell => cell.model.outputs.toJSON().some(item => item.output_type === 'error'));
             const ran = cells.every(cell => cell.model.executionState === 'idle' && cell.model.executionCount);
             return failed || (ran && sessionContext.session.kernel.status === 'idle');

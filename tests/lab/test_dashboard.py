@@ -10,15 +10,16 @@ import ipywidgets as widgets
 import pytest
 
 from reznet_ws.draw.look import LAYER_COLOURS
+from reznet_ws.draw.picture import find_browser
 from reznet_ws.lab import lab as lab_module
-from reznet_ws.lab.dashboard.controls import HIDDEN, SettingsControls, label, stops
+from reznet_ws.lab.dashboard.controls import HIDDEN, SettingsControls, label, say_change, source_of, stops
 from reznet_ws.lab.dashboard.dashboard import Dashboard
 from reznet_ws.lab.dashboard.header import Header
-from reznet_ws.lab.dashboard.live_charts import MAX_POINTS, Charts
-from reznet_ws.lab.dashboard.scoreboard import scoreboard_html
+from reznet_ws.lab.dashboard.series import MAX_POINTS, SPEC, Series
+from reznet_ws.lab.dashboard.tour import STEP_S, STEPS, Tour
 from reznet_ws.lab.dashboard.worker import Worker
 from reznet_ws.lab.lab import Lab
-from reznet_ws.lab.measurement import Measurement, Requirement
+from reznet_ws.lab.measurement import Measurement
 from reznet_ws.replay.ablation import LAYERS
 from reznet_ws.settings import Settings
 
@@ -213,7 +214,6 @@ def test_showing_twice_and_making_twice_leave_one_ticker(dashboard: Dashboard) -
     dashboard.show()
     dashboard.show()
     again = Dashboard(dashboard.lab)
-    assert again.charts.figure is dashboard.charts.figure
     again.settle()
     assert len(threads()) == 1
     assert dashboard.box.comm is None
@@ -261,80 +261,113 @@ def test_of_many_commands_under_one_key_the_newest_runs() -> None:
 # What it shows
 
 
-def test_cpu_and_windows_are_drawn_and_said(dashboard: Dashboard) -> None:
+def test_cpu_and_histories_are_drawn_and_said(dashboard: Dashboard) -> None:
     measurement = dashboard.measure(1, restart=True)
-    charts = Charts()
-    charts.add(0.0, measurement)
-    lines = {trace.name: list(trace.y) for trace in charts.figure.data}
-    assert lines["windows"] == [1]
-    assert lines["connections"] == lines["in step"] == [USERS]
-    (cpu_us,) = lines["cpu"]
+    series = Series()
+    series.add(0.0, measurement)
+    state = series.state(0.0, is_running=True)
+    assert {one["key"] for chart in SPEC["charts"] for one in chart["series"]} == set(state["lines"])
+    assert state["lines"]["histories"] == [1]
+    assert state["lines"]["connections"] == state["lines"]["in_step"] == [USERS]
+    (cpu_us,) = state["lines"]["cpu_us"]
     assert cpu_us == pytest.approx(measurement.cpu_us_per_delivery)
-    titles = [note.text for note in charts.figure.layout.annotations]
-    assert any(f"<b>{cpu_us:,.0f}</b> on average" in title for title in titles)
-    assert any("1 in use" in title and f"━ {USERS}<" in title for title in titles)
-    charts.figure.close()
+    assert state["cpu_note"] == f"{cpu_us:,.0f} on average since the last change"
 
 
 def test_without_the_shared_window_nobody_is_in_step(dashboard: Dashboard) -> None:
     dashboard.figures["deflate_shared"].value = False
-    windows = dashboard.measure(0.5).stats["windows"]
-    assert windows == {"connections": USERS, "windows": 0, "in_step": 0}
+    assert dashboard.measure(0.5).stats["windows"]["in_step"] == 0
     dashboard.toggles["deflate"].value = False
     assert dashboard.figures["deflate_shared"].disabled
 
 
 def test_ten_minutes_do_not_grow(running: Lab) -> None:
-    charts = Charts()
+    series = Series()
     measurement = running.measure()
-    traces = len(charts.figure.data)
-    ticks = int(600 / 0.4)
-    for tick in range(ticks):
-        moment = dataclasses.replace(measurement, seconds=0.4 * tick)
-        charts.add(0.4 * tick, moment)
-    assert charts.point_count == MAX_POINTS
-    assert len(charts.figure.data) == traces
-    assert not charts.figure.layout.shapes
-    assert max(len(trace.x) for trace in charts.figure.data) == MAX_POINTS
-    charts.figure.close()
+    for tick in range(int(600 / 0.4)):
+        series.add(0.4 * tick, dataclasses.replace(measurement, seconds=0.4 * tick))
+        series.mark(0.4 * tick, "deflate off")
+    state = series.state(600, is_running=True)
+    assert {len(line) for line in state["lines"].values()} == {len(state["ago_s"])} == {MAX_POINTS}
+    assert len(state["marks"]) < MAX_POINTS
 
 
 def test_rates_hold_across_a_reset_and_none_comes_too_early(running: Lab) -> None:
-    charts = Charts()
+    series = Series()
     for now_s, seconds, wire, off in ((0.0, 0.4, 1000, 4000), (1.0, 1.4, 3000, 9000), (2.0, 1.0, 2000, 5000)):
-        charts.add(now_s, _measured(running.measure(), seconds, wire, off))
-    lines = {trace.name: list(trace.y) for trace in charts.figure.data if trace.name in ("off", "wire")}
-    assert lines["wire"] == [None, pytest.approx(3 / 1.4), pytest.approx(2.0)]
-    assert lines["off"] == [None, pytest.approx(9 / 1.4), pytest.approx(5.0)]
-    charts.figure.close()
+        series.add(now_s, _measured(running.measure(), seconds, wire, off))
+    lines = series.state(2.0, is_running=True)["lines"]
+    assert lines["wire_kb_per_s"] == [None, pytest.approx(3 / 1.4), pytest.approx(2.0)]
+    assert lines["off_kb_per_s"] == [None, pytest.approx(9 / 1.4), pytest.approx(5.0)]
+
+
+def test_a_stopped_lab_says_stopped_on_every_card(running: Lab) -> None:
+    series = Series()
+    assert {card["said"] for card in series.state(0, is_running=False)["cards"]} == {"stopped"}
+    series.add(0, running.measure())
+    assert {card["said"] for card in series.state(0, is_running=True)["cards"]} <= {"✓ met", "✗ missed", "… measuring"}
+    cards = series.state(0, is_running=False)["cards"]
+    assert {(card["said"], card["value"], card["kind"]) for card in cards} == {("stopped", "–", "none")}
+
+
+def test_a_change_is_marked_by_its_preset_or_its_field(dashboard: Dashboard) -> None:
+    dashboard.preset.value = "stock"
+    dashboard.settle()
+    dashboard.toggles["batch"].value = True
+    dashboard.settle()
+    assert [mark["text"] for mark in dashboard.view.state["marks"]][-2:] == ["stock", "batch on"]
+    assert say_change(Settings(), Settings(batch_window_ms=70)) == "batch_window_ms 70"
+    assert say_change(Settings(), Settings(batch_window_ms=70, gzip=True)) == "2 settings"
+
+
+@pytest.mark.parametrize("settings", [*Settings.presets().values(), Settings(batch_events=frozenset({"b", "a"}))])
+def test_settings_can_be_taken_away_as_code(settings: Settings) -> None:
+    assert eval(source_of(settings), {"Settings": Settings}) == settings
+    assert source_of(Settings()) == "Settings()"
+
+
+# The tour
+
+
+def test_a_tour_takes_each_step_once_at_its_time() -> None:
+    tour = Tour(100.0)
+    taken = [step for tenth in range(int(10 * STEP_S * len(STEPS))) for step in tour.due(100.0 + tenth / 10)]
+    assert taken == list(STEPS)
+    assert tour.is_over
+    assert taken[-1].settings == Settings.recommended()
+
+
+def test_a_tour_switches_the_lab_until_somebody_switches_something(dashboard: Dashboard) -> None:
+    dashboard.tour_button.click()
+    wait_for(lambda: dashboard.lab.settings == Settings.off())
+    wait_for(lambda: STEPS[0].caption.split(":")[0] in dashboard.status.value)
+    assert dashboard.preset.value == "off"
+    dashboard.preset.value = "stock"
+    dashboard.settle()
+    wait_for(lambda: STEPS[0].caption.split(":")[0] not in dashboard.status.value)
+    assert dashboard.lab.settings == Settings.stock()
 
 
 def test_a_saved_copy_has_a_picture_and_a_text_that_never_changes(
     dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REZNET_PICTURE_S", "0")
+    monkeypatch.setenv("REZNET_PICTURE_S", "1")
     data, metadata = dashboard._repr_mimebundle_()
     assert data["text/plain"] == "Dashboard of 'panel'"
-    if "image/png" in data:  # where there is a browser to draw it
+    assert ("image/png" in data) is (find_browser() is not None)
+    if "image/png" in data:
         assert data["image/png"].startswith("iVBOR")
         assert metadata["image/png"]["width"] > 0
 
 
 def test_text_from_outside_is_escaped() -> None:
     evil = "<script>'\"&"
-    html = scoreboard_html([Requirement(evil, evil, 1.5, evil, True)])
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;&#x27;&quot;&amp;") == 4
     assert "<script" not in label(evil).value
-    header = Header(start=print, stop=print, reset=print)
+    header = Header(start=print, stop=print, reset=print, tour=print)
     header.show_error(ValueError(evil))
+    header.caption = evil
     header.show_state(evil, 1)
     assert "<script" not in header.status.value
-
-
-@pytest.mark.parametrize(("passed", "said"), [(True, "✓ met"), (False, "✗ missed"), (None, "… measuring")])
-def test_a_verdict_is_said_in_words(passed: bool | None, said: str) -> None:
-    assert said in scoreboard_html([Requirement("users", "≥ 100", 7, "", passed)])
 
 
 def test_showing_a_record_tells_nobody() -> None:

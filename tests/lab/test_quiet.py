@@ -157,7 +157,7 @@ def test_cpu_is_measured_until_every_delivery_has_arrived() -> None:
     lab.set_users(3)
     assert batching.measure_cpu_us(lab, trace, RECOMMENDED) > 0
     assert lab.fleet.counts.received == 60 * 3
-    variants = {"batched": RECOMMENDED, "one by one": RECOMMENDED.replace(batch=False)}
+    variants = {"batched": RECOMMENDED.replace(batch=True), "one by one": RECOMMENDED}
     assert list(batching.compare_cpu(lab, trace[:20], variants, runs=1)) == list(variants)
     with pytest.raises(TimeoutError, match="1 deliveries did not arrive"):
         lab.fleet.wait_received(lab.fleet.counts.received + 1, timeout_s=0.3)

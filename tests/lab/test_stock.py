@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from reznet_ws.lab.explain.stock import find_browser, look_with_devtools, offer_of, poll_once, polled_bytes, send_all
+from reznet_ws.draw.picture import find_browser
+from reznet_ws.lab.explain.stock import look_with_devtools, offer_of, poll_once, polled_bytes, send_all
 from reznet_ws.lab.lab import Lab, stop_all
 from reznet_ws.replay.ablation import replay
 from reznet_ws.replay.link import engineio_packets

@@ -195,4 +195,4 @@ def test_the_wheel_holds_the_package_and_the_built_decoder_and_no_more(tmp_path:
     assert not [name for name in inside if "node_modules" in name or "__pycache__" in name]
     assert "reznet-ws = reznet_ws.__main__:main" in entry_points
     assert headers["License-Expression"] == "MIT"
-    assert set(headers.get_all("Provides-Extra", [])) == {"client", "fastapi", "lab", "serve", "test"}
+    assert set(headers.get_all("Provides-Extra", [])) == {"client", "fastapi", "lab", "pcap", "serve", "test"}

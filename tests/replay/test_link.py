@@ -17,6 +17,7 @@ from reznet_ws.settings import Settings
 
 FLUSH = b"\x00\x00\xff\xff"
 RECOMMENDED = Settings.recommended()
+BATCHED = RECOMMENDED.replace(batch=True)
 EVENT = ("message_new", EXAMPLE)
 # All kinds of messages, gzip among them, in an order in which the batcher has something to do.
 EVENTS = [
@@ -65,13 +66,13 @@ def test_a_gzipped_plan_is_a_text_and_an_attachment() -> None:
 
 def test_the_first_status_goes_at_once_and_the_others_together() -> None:
     statuses = take(6, event="agent_status")
-    left = schedule([(8.0 * number, status) for number, status in enumerate(statuses)], RECOMMENDED)
+    left = schedule([(8.0 * number, status) for number, status in enumerate(statuses)], BATCHED)
     assert left == [(0.0, (statuses[0],)), (50.0, tuple(statuses[1:]))]
 
 
 def test_a_critical_event_takes_along_what_waits() -> None:
     one, two = take(2, event="agent_status")
-    left = schedule([(0.0, one), (1.0, two), (2.0, EVENT)], RECOMMENDED)
+    left = schedule([(0.0, one), (1.0, two), (2.0, EVENT)], BATCHED)
     assert left == [(0.0, (one,)), (2.0, (two,)), (2.0, (EVENT,))]
 
 
@@ -82,6 +83,6 @@ def test_a_forged_packet_is_refused() -> None:
 
 def test_what_the_server_puts_in_no_batch_waits_for_none_here() -> None:
     events = [(float(number), event) for number, event in enumerate(take(4, event="agent_status"))]
-    assert [len(together) for _, together in schedule(events, RECOMMENDED)] == [1, 3]
-    secret = RECOMMENDED.replace(never_compress=frozenset({"agent_status"}))
+    assert [len(together) for _, together in schedule(events, BATCHED)] == [1, 3]
+    secret = BATCHED.replace(never_compress=frozenset({"agent_status"}))
     assert [len(together) for _, together in schedule(events, secret)] == [1, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""Widgets for `Settings`, built from its metadata, and for the traffic.
+"""Widgets for `Settings`, built from its metadata.
 
 In: a `Settings` record and what to call after a change. Out: the record that the widgets show.
 Never: knows a field by itself, except which layer's name its own begins with, if any.
@@ -15,7 +15,6 @@ from typing import Any
 import ipywidgets as widgets
 
 from reznet_ws.demo.workload import EVENTS
-from reznet_ws.draw.look import LAYER_COLOURS, WIRE_COLOUR
 from reznet_ws.replay.ablation import LAYERS
 from reznet_ws.settings import Settings
 
@@ -31,27 +30,6 @@ HIDDEN = (
 _EVENTS_FIELD = "batch_events"
 # Wider than this and a linear slider has its useful values within a few pixels.
 _WIDEST_LINEAR = 100
-
-STYLE = """
-.reznet-controls .widget-checkbox, .reznet-controls .widget-slider, .reznet-controls .widget-dropdown,
-.reznet-controls .reznet-label { height: auto; min-height: 24px; margin: 0; align-items: center; }
-.reznet-controls .reznet-label { display: flex; }
-.reznet-controls .reznet-label .widget-html-content { align-self: center; line-height: 1.15; font-size: 12px; }
-.reznet-controls .widget-readout { min-width: 60px; height: auto; line-height: 1.15; margin: 0; padding: 0;
-  font-size: 12px; text-align: right; }
-.reznet-controls .slider-container { margin: 0 9px; }
-.reznet-controls .widget-dropdown > select { height: 24px; line-height: 24px; margin: 0; font-size: 12px; }
-.reznet-controls .widget-label-basic { display: flex; align-items: center; font-size: 12.5px; line-height: 1.2;
-  padding: 0; overflow: hidden; }
-.reznet-controls .widget-label-basic input { flex: 0 0 auto; margin: 0 7px 0 0; }
-.reznet-controls .widget-label-basic span { white-space: normal; min-width: 0; }
-.reznet-controls .reznet-layer .widget-label-basic { font-weight: 600; }
-.reznet-controls .widget-toggle-buttons { width: 100%; margin: 0 0 4px; }
-.reznet-controls .widget-toggle-buttons > div { display: flex; width: 100%; }
-.reznet-controls .widget-toggle-button { width: auto; flex: 1 1 auto; padding: 0 6px; margin: 0; font-size: 12px;
-  height: 26px; line-height: 26px; }
-.reznet-controls .widget-toggle-button.mod-active { background: #2f86c8; color: #fff; }
-"""
 
 
 class SettingsControls:
@@ -72,7 +50,8 @@ class SettingsControls:
             options=list(Settings.presets()), value=_preset_of(settings), tooltips=_PRESET_TOOLTIPS
         )
         self.preset.observe(self._choose, "value")
-        self.box = widgets.VBox([*map(self._make_layer, LAYERS), self._make_others()])
+        # All switches first, so that they are on one screen with what they save; their figures below.
+        self.box = widgets.VBox([*map(self._make_toggle, LAYERS), *self._make_figures()])
         self._grey_out()
 
     @property
@@ -127,23 +106,20 @@ class SettingsControls:
         for box in self.events.values():
             box.disabled = not settings.batch
 
-    def _make_layer(self, layer: str) -> Any:
+    def _make_toggle(self, layer: str) -> Any:
         toggle = widgets.Checkbox(
             value=getattr(self._settings, layer), description=self._label(layer), indent=False, layout=_wide()
         )
         toggle.add_class("reznet-layer")
         toggle.observe(self._adjust, "value")
         self.toggles[layer] = toggle
-        figures = [self._make_figure(name) for name in self._fields if name.startswith(f"{layer}_")]
-        below = widgets.VBox(figures, layout=widgets.Layout(margin="0 0 0 20px"))
-        box = widgets.VBox([toggle, below] if figures else [toggle], layout=_layer_layout(LAYER_COLOURS[layer]))
-        box.add_class(f"reznet-layer-{layer}")
-        return box
+        return _group([toggle], layer)
 
-    def _make_others(self) -> Any:
-        """Figures that belong to no layer."""
-        names = [name for name in self._fields if name.partition("_")[0] not in LAYERS]
-        return widgets.VBox(list(map(self._make_figure, names)), layout=_layer_layout(WIRE_COLOUR))
+    def _make_figures(self) -> list[Any]:
+        """The figures of each layer, then those that belong to none."""
+        names = {layer: [name for name in self._fields if name.startswith(f"{layer}_")] for layer in LAYERS}
+        names["other"] = [name for name in self._fields if name.partition("_")[0] not in LAYERS]
+        return [_group(list(map(self._make_figure, some)), layer) for layer, some in names.items() if some]
 
     def _make_figure(self, name: str) -> Any:
         value, meta = getattr(self._settings, name), self._fields[name].metadata
@@ -164,9 +140,8 @@ class SettingsControls:
             box = widgets.Checkbox(value=event in chosen, description=event, indent=False, layout=_wide())
             box.observe(self._adjust, "value")
             self.events[event] = box
-        grid = widgets.GridBox(
-            list(self.events.values()), layout=widgets.Layout(grid_template_columns="1fr 1fr", width="100%")
-        )
+        grid = widgets.Box(list(self.events.values()))
+        grid.add_class("reznet-events")
         return widgets.VBox([label(f"{self._label(_EVENTS_FIELD)}:"), grid], layout=_wide())
 
     def _label(self, name: str) -> str:
@@ -184,27 +159,49 @@ _PRESET_TOOLTIPS = [
 
 def labelled(text: str, widget: Any) -> Any:
     """A widget with its label to the left; a long label takes two lines instead of being cut off."""
-    widget.layout.flex = "1 1 0"
-    widget.layout.min_width = "0"
-    return widgets.HBox([label(text), widget], layout=widgets.Layout(width="100%", align_items="center"))
+    row = widgets.HBox([label(text), widget])
+    row.add_class("reznet-row")
+    return row
 
 
 def label(text: str) -> Any:
     """Plain text that may wrap."""
-    made = widgets.HTML(escape(text), layout=widgets.Layout(width="138px", flex="0 0 auto"))
+    made = widgets.HTML(escape(text))
     made.add_class("reznet-label")
     return made
 
 
-def close_all(widget: Any, keep: Any) -> None:
-    """Close a widget and all that it contains, but for one."""
-    if widget is keep:
-        return
+def close_all(widget: Any) -> None:
+    """Close a widget and all that it contains."""
     for child in getattr(widget, "children", ()):
-        close_all(child, keep)
+        close_all(child)
     for part in (widget.layout, getattr(widget, "style", None), widget):
         if part is not None:
             part.close()
+
+
+def source_of(settings: Settings) -> str:
+    """The Python that makes them, with only what differs from the defaults."""
+    default, parts = Settings(), []
+    for name in (item.name for item in dataclasses.fields(Settings)):
+        value = getattr(settings, name)
+        if value != getattr(default, name):
+            parts.append(f"{name}={f'frozenset({sorted(value)!r})' if isinstance(value, frozenset) else repr(value)}")
+    return f"Settings({', '.join(parts)})"
+
+
+def say_change(before: Settings, after: Settings) -> str:
+    """What changed, in a few words: a preset, or the fields."""
+    for name, preset in Settings.presets().items():
+        if after == preset:
+            return name
+    fields = [
+        item.name for item in dataclasses.fields(Settings) if getattr(before, item.name) != getattr(after, item.name)
+    ]
+    if len(fields) != 1:
+        return f"{len(fields)} settings"
+    value = getattr(after, fields[0])
+    return f"{fields[0]} {('off', 'on')[value] if isinstance(value, bool) else value}"
 
 
 def stops(low: float, high: float, unit: str, wanted: Sequence[float]) -> list[float]:
@@ -246,5 +243,9 @@ def _wide() -> Any:
     return widgets.Layout(width="100%")
 
 
-def _layer_layout(colour: str) -> Any:
-    return widgets.Layout(border_left=f"4px solid {colour}", padding="1px 0 1px 8px", margin="3px 0 0")
+def _group(children: Sequence[Any], layer: str) -> Any:
+    """Widgets of one layer, with its colour at their side."""
+    box = widgets.VBox(children)
+    for name in ("reznet-group", f"reznet-group-{layer}"):
+        box.add_class(name)
+    return box

@@ -2,7 +2,8 @@
 
 In: a `Lab`. Out: one widget to show in a notebook; assigning to a control's `.value` in a cell does what a click does.
 Never: works in the thread of a callback (JupyterLab runs those on a subshell thread, nbval on the main thread): one
-worker does it all, the newest value wins; swallows an error: the status line shows it, `settle` raises it.
+worker does it all, and the newest value wins.
+Never: swallows an error: the status line shows it, `settle` raises it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,18 @@ from __future__ import annotations
 import atexit
 import base64
 import contextlib
-import dataclasses
 import os
 import time
 from typing import Any, Self
 
 import ipywidgets as widgets
 
-from reznet_ws.draw.look import WIDTH_PX
-from reznet_ws.draw.picture import render
-from reznet_ws.lab.dashboard import controls, header, scoreboard
-from reznet_ws.lab.dashboard.controls import SettingsControls, close_all
+from reznet_ws.lab.dashboard.controls import SettingsControls, close_all, say_change, source_of
 from reznet_ws.lab.dashboard.header import Header
-from reznet_ws.lab.dashboard.live_charts import Charts
-from reznet_ws.lab.dashboard.load_controls import TrafficControls
+from reznet_ws.lab.dashboard.load_controls import LoadControls
+from reznet_ws.lab.dashboard.series import Series, still_note
+from reznet_ws.lab.dashboard.tour import Tour
+from reznet_ws.lab.dashboard.view import STILL_PX, View, draw_still
 from reznet_ws.lab.dashboard.worker import Worker
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement
@@ -33,43 +32,34 @@ INTERVAL_S = 0.4
 SETTLE_TIMEOUT_S = 90
 # What was encoded under earlier settings has left by then.
 _ON_ITS_WAY_S = 0.2
-# How long showing it may wait for something to see in the saved picture.
-PICTURE_WAIT_S = 2.0
+# A picture shows so many points, if they come in time.
+_LEAST_POINTS = 40
 
 _open: dict[str, Dashboard] = {}
 
-_STYLE = ".reznet-dashboard { max-width: 1180px; }" + header.STYLE + controls.STYLE + scoreboard.STYLE
 
-
-@dataclasses.dataclass(frozen=True)
-class _InForce:
+def _in_force(lab: Lab) -> tuple[Settings, int, float, str, float]:
     """What the lab does, as far as the controls show it."""
-
-    settings: Settings
-    users: int
-    rate_per_s: float
-    mix: str
-    stock_share: float
-
-    @classmethod
-    def of(cls, lab: Lab) -> Self:
-        return cls(lab.settings, lab.users, lab.rate_per_s, lab.mix, lab.stock_share)
+    return lab.settings, lab.users, lab.rate_per_s, lab.mix, lab.stock_share
 
 
 class Dashboard:
     """Controls and live charts of one lab; it closes the one shown before for a lab of the same name.
 
     Controls: `preset`, `toggles[layer]`, `figures[field]`, `events[event]`, `users`, `rate`, `mix`, `stock_share`;
-    buttons: `start_button`, `stop_button`, `reset_button`. After assigning to a `.value`, `settle()` waits until it has
-    taken effect. Every change lets the counts begin anew, so that no figure mixes two settings.
+    buttons: `start_button`, `stop_button`, `reset_button`, `tour_button`. After assigning to a `.value`, `settle()`
+    waits until it has taken effect. Every change lets the counts begin anew, so that no figure mixes two settings.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, start: bool = False) -> None:
+        """`start` it at once, without waiting until all clients are connected."""
         self.lab = lab
         before = _open.pop(lab.name, None)
         if before is not None:
             before.close()
-        self.charts: Charts = Charts(before.charts.figure if before is not None else None)
+        self.series = Series()
+        self.view = View()
+        self._tour: Tour | None = None
         self.requirements: list[Requirement] = []
         self._seconds = 0.0
         self._worker = Worker(
@@ -89,22 +79,26 @@ class Dashboard:
         self.toggles = self._settings_controls.toggles
         self.figures = self._settings_controls.figures
         self.events = self._settings_controls.events
-        self._traffic = TrafficControls(lab, lambda what: self._worker.submit(what, appliers[what]))
-        self.users, self.rate = self._traffic.users, self._traffic.rate
-        self.mix, self.stock_share = self._traffic.mix, self._traffic.stock_share
+        self._load = LoadControls(lab, lambda what: self._worker.submit(what, appliers[what]))
+        self.users, self.rate = self._load.users, self._load.rate
+        self.mix, self.stock_share = self._load.mix, self._load.stock_share
         self._header = Header(
             start=lambda: self._worker.submit("power", self._start),
             stop=lambda: self._worker.submit("power", self._stop),
             reset=lambda: self._worker.submit("reset", self._reset),
+            tour=lambda: self._worker.submit("tour", self._begin_tour),
         )
         self.start_button, self.stop_button = self._header.start_button, self._header.stop_button
-        self.reset_button, self.status = self._header.reset_button, self._header.status
+        self.reset_button, self.tour_button = self._header.reset_button, self._header.tour_button
+        self.status = self._header.status
         self.box = self._make_box()
-        self._in_force = _InForce.of(lab)
+        self._in_force = _in_force(lab)
         _open[lab.name] = self
         lab.watchers.append(self._follow)
         self._show_state()
         self._follow()
+        if start:
+            self._worker.submit("power", self._start)
 
     # What a cell calls
 
@@ -151,8 +145,7 @@ class Dashboard:
     def close(self) -> None:
         """Take it off the page and end its thread; the lab runs on. Doing it twice does nothing."""
         self._let_go()
-        # All but the figure, which the next dashboard of this lab takes over.
-        close_all(self.box, keep=self.charts.figure)
+        close_all(self.box)
 
     def _let_go(self) -> None:
         self._worker.close()
@@ -162,17 +155,17 @@ class Dashboard:
             del _open[self.lab.name]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        self.charts.prepare_view()
         bundle: dict[str, Any] = dict(self.box._repr_mimebundle_() or {})
         bundle["text/plain"] = repr(self)
-        wait_s = float(os.environ.get("REZNET_PICTURE_S", PICTURE_WAIT_S))
-        deadline_s = time.monotonic() + wait_s
-        while self.lab.is_running and self.charts.point_count < wait_s / INTERVAL_S and time.monotonic() < deadline_s:
+        # Who saves notebooks gives so many seconds for a picture; nobody else waits for one.
+        deadline_s = time.monotonic() + (wait_s := float(os.environ.get("REZNET_PICTURE_S", "0")))
+        while wait_s and self.series.point_count < _LEAST_POINTS and time.monotonic() < deadline_s:
             time.sleep(0.05)
-        picture = render(scoreboard.with_scoreboard(self.charts.figure, self.requirements))
-        if picture is not None:
-            bundle["image/png"] = base64.b64encode(picture).decode()
-        return bundle, {"image/png": {"width": WIDTH_PX}} if picture is not None else {}
+        picture = draw_still({**self.view.state, "note": still_note(["the dashboard"])}) if wait_s else None
+        if picture is None:
+            return bundle, {}
+        bundle["image/png"] = base64.b64encode(picture).decode()
+        return bundle, {"image/png": {"width": STILL_PX}}
 
     def __repr__(self) -> str:
         return f"Dashboard of {self.lab.name!r}"
@@ -180,17 +173,13 @@ class Dashboard:
     # Making the widgets
 
     def _make_box(self) -> Any:
-        self.board = widgets.HTML(layout=widgets.Layout(width="100%", margin="0"))
-        left = widgets.VBox(
-            [self.preset, self._settings_controls.box, self._traffic.box],
-            layout=widgets.Layout(width="336px", flex="0 0 auto", margin="0 14px 0 0"),
-        )
+        left = widgets.VBox([self.preset, self._settings_controls.box, self._load.box])
         left.add_class("reznet-controls")
-        right = widgets.VBox(
-            [self.board, self.charts.figure], layout=widgets.Layout(flex="1 1 0", min_width="0", overflow="hidden")
-        )
-        style = widgets.HTML(f"<style>{_STYLE}</style>", layout=widgets.Layout(display="none"))
-        box = widgets.VBox([style, self._header.box, widgets.HBox([left, right], layout=widgets.Layout(width="100%"))])
+        right = widgets.VBox([self.view])
+        right.add_class("reznet-right")
+        body = widgets.HBox([left, right])
+        body.add_class("reznet-body")
+        box = widgets.VBox([self._header.box, body])
         box.add_class("reznet-dashboard")
         return box
 
@@ -200,6 +189,8 @@ class Dashboard:
         self._worker.submit("settings", lambda: self._apply_settings(settings))
 
     def _apply_settings(self, settings: Settings) -> None:
+        self._end_tour()
+        self.series.mark(time.monotonic(), say_change(self.lab.settings, settings))
         self.lab.settings = settings
         self._applied()
 
@@ -219,21 +210,22 @@ class Dashboard:
 
     def _apply_stock_share(self) -> None:
         self.lab.stock_share = self.stock_share.value
-        self._in_force = _InForce.of(self.lab)
+        self._in_force = _in_force(self.lab)
 
     def _applied(self) -> None:
-        self._in_force = _InForce.of(self.lab)
+        self._in_force = _in_force(self.lab)
         self._header.show_error(None)
         self._reset()
 
     def _start(self) -> None:
         self._header.show_error(None)
         self._seconds = 0.0
-        self.charts.interrupt(time.monotonic())
+        self.series.interrupt(time.monotonic())
         self.lab.restart(self._header.show_progress)
         self._show_state()
 
     def _stop(self) -> None:
+        self._end_tour()
         self._header.show_error(None)
         self.lab.stop()
         self._show_state()
@@ -245,7 +237,7 @@ class Dashboard:
         self._show_state()
 
     def _tick(self) -> None:
-        if _InForce.of(self.lab) != self._in_force:
+        if _in_force(self.lab) != self._in_force:
             self._show_in_force()
         try:
             measurement = self.lab.measure()
@@ -254,6 +246,20 @@ class Dashboard:
                 raise
             return  # stopped meanwhile, by a cell
         self._show_measurement(measurement)
+        if self._tour is not None:
+            for step in self._tour.due(time.monotonic()):
+                self.series.mark(time.monotonic(), say_change(self.lab.settings, step.settings))
+                self._header.caption = step.caption
+                self.lab.settings = step.settings
+                self._show_in_force()
+                self._reset()
+            self._tour = None if self._tour.is_over else self._tour
+
+    def _begin_tour(self) -> None:
+        self._tour = Tour(time.monotonic())
+
+    def _end_tour(self) -> None:
+        self._tour, self._header.caption = None, ""
 
     # Showing
 
@@ -263,15 +269,14 @@ class Dashboard:
 
     def _show_in_force(self) -> None:
         """A cell changed the lab itself; let the controls follow."""
-        self._in_force = now = _InForce.of(self.lab)
-        self._settings_controls.show(now.settings)
-        self._traffic.show(now.users, now.rate_per_s, now.mix, now.stock_share)
+        self._in_force = now = _in_force(self.lab)
+        self._settings_controls.show(now[0])
+        self._load.show(*now[1:])
 
     def _show_measurement(self, measurement: Measurement) -> None:
         self._seconds = measurement.seconds
         self.requirements = measurement.requirements()
-        self.charts.add(time.monotonic(), measurement)
-        self.board.value = scoreboard.scoreboard_html(self.requirements)
+        self.series.add(time.monotonic(), measurement)
         self._show_state()
 
     def _show_state(self) -> None:
@@ -279,6 +284,8 @@ class Dashboard:
         with contextlib.suppress(RuntimeError):  # stopped, perhaps just now
             url = self.lab.url
         self._header.show_state(url, self._seconds)
+        state = self.series.state(time.monotonic(), is_running=url is not None)
+        self.view.state = {**state, "settings": source_of(self.lab.settings)}
 
     def _show_error(self, error: Exception) -> None:
         self._header.show_error(error)

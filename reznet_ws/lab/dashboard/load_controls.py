@@ -18,23 +18,16 @@ from reznet_ws.lab.lab import Lab
 MOST_USERS, MOST_PER_S = 300, 200
 
 
-class TrafficControls:
+class LoadControls:
     """`changed` is told which of "users", "traffic" and "stock share" to apply."""
 
     def __init__(self, lab: Lab, changed: Callable[[str], None]) -> None:
-        self.users = widgets.IntSlider(lab.users, 0, max(MOST_USERS, lab.users), continuous_update=False)
-        self.rate = widgets.FloatSlider(
-            lab.rate_per_s,
-            min=0,
-            max=max(MOST_PER_S, lab.rate_per_s),
-            step=1,
-            readout_format=".1f",
-            continuous_update=False,
-        )
+        late: dict[str, Any] = {"continuous_update": False}
+        most_per_s = max(MOST_PER_S, lab.rate_per_s)
+        self.users = widgets.IntSlider(lab.users, 0, max(MOST_USERS, lab.users), **late)
+        self.rate = widgets.FloatSlider(lab.rate_per_s, min=0, max=most_per_s, step=1, readout_format=".1f", **late)
         self.mix = widgets.Dropdown(options=list(MIXES), value=lab.mix)
-        self.stock_share = widgets.FloatSlider(
-            lab.stock_share, min=0, max=1, step=0.05, readout_format=".0%", continuous_update=False
-        )
+        self.stock_share = widgets.FloatSlider(lab.stock_share, min=0, max=1, step=0.05, readout_format=".0%", **late)
         rows: tuple[tuple[str, str, Any], ...] = (
             ("clients", "users", self.users),
             ("messages, per second", "traffic", self.rate),
@@ -44,10 +37,8 @@ class TrafficControls:
         self._quiet = False
         for _, what, widget in rows:
             widget.observe(lambda _, what=what: None if self._quiet else changed(what), "value")
-        self.box = widgets.VBox(
-            [labelled(text, widget) for text, _, widget in rows],
-            layout=widgets.Layout(margin="12px 0 0", padding="0 0 0 12px"),
-        )
+        self.box = widgets.VBox([labelled(text, widget) for text, _, widget in rows])
+        self.box.add_class("reznet-group")
 
     def show(self, users: int, rate_per_s: float, mix: str, stock_share: float) -> None:
         """Let the widgets show what a cell gave the lab, without telling anybody."""

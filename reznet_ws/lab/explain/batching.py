@@ -114,12 +114,12 @@ def count_overtaken(seqs: Sequence[int]) -> int:
 def sweep(
     rates_per_s: Sequence[float], windows_ms: Sequence[float], count: int, *, mix: str = "chat", seed: int = 1
 ) -> dict[tuple[float, float], Outcome]:
-    """(Rate, window) -> outcome with the recommended settings; a window of 0 is batching off."""
+    """(Rate, window) -> outcome with the recommended settings and batching; a window of 0 is batching off."""
     outcomes = {}
     for rate_per_s in rates_per_s:
         trace = record(count, seed=seed, rate_per_s=rate_per_s, mix=mix)
         for window_ms in windows_ms:
-            changes = {"batch_window_ms": window_ms} if window_ms else {"batch": False}
+            changes = {"batch": True, "batch_window_ms": window_ms} if window_ms else {"batch": False}
             outcomes[rate_per_s, window_ms] = replay(trace, Settings.recommended().replace(**changes))
     return outcomes
 

@@ -11,8 +11,6 @@ import contextlib
 import gzip
 import http.client
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +21,13 @@ from choreographer import Browser
 from engineio.packet import Packet
 from engineio.payload import Payload
 
+from reznet_ws.draw.picture import find_browser
 from reznet_ws.lab.clients.listener import TIMEOUT_S, Listener
 from reznet_ws.lab.lab import Lab
 from reznet_ws.replay.link import engineio_packets
 from reznet_ws.replay.trace import Event
 from reznet_ws.settings import Settings
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _GREETINGS = 2  # Engine.IO's, then Socket.IO's
 # What a page runs to join as any Socket.IO client does.
 _SCRIPT = """
@@ -106,13 +104,6 @@ class Look:
 
     offer: str
     message_bytes: list[int]
-
-
-def find_browser() -> str | None:
-    """The Chromium or Chrome that draws the charts, too."""
-    named = [os.environ.get("BROWSER_PATH", ""), os.environ.get("REZNET_CHROMIUM", "")]
-    found = [shutil.which(name) for name in (*named, *_BROWSERS) if name]
-    return next((path for path in found if path), None)
 
 
 def look_with_devtools(lab: Lab, events: Sequence[Event]) -> Look | None:
