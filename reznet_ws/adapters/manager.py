@@ -173,7 +173,7 @@ def attach(sio: socketio.AsyncServer, settings: Settings | None = None) -> Conne
     return ConnectionManager(sio, settings)
 
 
-class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
+class AsyncServer(OptimizedServer):
     """python-socketio's server with all layers in it, as `attach` puts them into one that exists."""
 
     def __init__(self, *args: Any, settings: Settings | None = None, **options: Any) -> None:

@@ -273,6 +273,8 @@ def write_packet(sio: socketio.AsyncServer) -> Any:
 
 def _put_below(thing: Any, ours: type, stock: type) -> None:
     plain = type(thing)
+    if issubclass(plain, ours):
+        return
     thing.__class__ = ours if plain is stock else type(f"Optimized{plain.__name__}", (plain, ours), {})
 
 

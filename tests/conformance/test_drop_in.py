@@ -34,6 +34,7 @@ from conformance.raw import raw
 from fastapi import FastAPI
 from socketio.async_pubsub_manager import AsyncPubSubManager
 
+import reznet_ws
 from reznet_ws import ConnectionManager, attach
 from reznet_ws.lab.clients.proxy import proxying
 from reznet_ws.settings import Settings
@@ -404,6 +405,17 @@ async def test_an_applications_own_json_module_is_used(request: pytest.FixtureRe
 
 
 # What cannot be attached to
+
+
+async def test_a_server_that_is_made_with_all_layers_in_it_is_a_plain_subclass() -> None:
+    sio = reznet_ws.AsyncServer(async_mode="asgi", namespaces="*", settings=Settings.seed())
+    assert type(sio) is reznet_ws.AsyncServer
+    assert sio.reznet.settings == Settings.seed()
+    assert attach(sio) is sio.reznet
+    async with serving(socketio.ASGIApp(sio)) as url, connected(url, *KINDS) as clients:
+        site = Site(url, sio, sio.reznet)
+        await everybody_gets(site, clients)
+        assert site.wire["uncounted_connections"] == 0
 
 
 def test_attaching_twice_changes_nothing() -> None:
