@@ -21,9 +21,12 @@ from reznet_ws.outgoing.line import CountingTransport, Line
 
 logger = logging.getLogger("reznet_ws")
 
-# Modules whose wrappers of `send` look at nothing but responses to HTTP requests (starlette/_exception_handler.py
-# `sender`, sentry_sdk/integrations/asgi.py `_sentry_wrapped_send`), and the name that they know the next one by.
-_PASSING_MODULES = ("starlette.", "sentry_sdk.")
+# Wrappers of `send` that look at no message which is sent: by the module that makes them, the name that they know the
+# next one by. starlette/_exception_handler.py `sender` and sentry_sdk/integrations/asgi.py `_sentry_wrapped_send` look
+# at responses to HTTP requests; reflex/app.py `HeaderMiddleware` at the handshake.
+_PASSING = {"starlette": "send", "sentry_sdk": "send", "reflex": "original_send"}
+# Those that change the handshake, which therefore has to pass by them.
+_CHANGING = frozenset({"reflex"})
 
 
 class Takeover:
@@ -97,16 +100,28 @@ def _say_once(found: Takeover | None) -> None:
         logger.info(line)
 
 
-def is_passed(send: Any, owner: object) -> bool:
-    """Whether messages may go to the owner of a connection directly: nothing between looks at them."""
+def wrappers(send: Any, owner: object) -> frozenset[str] | None:
+    """The packages whose wrappers stand between an application and the owner of a connection.
+
+    None where one of them is not known to let messages pass, so that they have to go by it.
+    """
+    found = set()
     while getattr(send, "__self__", None) is not owner:
-        if not (getattr(send, "__module__", None) or "").startswith(_PASSING_MODULES):
-            return False
-        cells = dict(zip(send.__code__.co_freevars, send.__closure__ or (), strict=True))
-        if "send" not in cells:
-            return False
-        send = cells["send"].cell_contents
-    return True
+        package = (getattr(send, "__module__", None) or "").partition(".")[0]
+        code = getattr(send, "__code__", None)
+        if package not in _PASSING or code is None:
+            return None
+        cells = dict(zip(code.co_freevars, send.__closure__ or (), strict=True))
+        if _PASSING[package] not in cells:
+            return None
+        found.add(package)
+        send = cells[_PASSING[package]].cell_contents
+    return frozenset(found)
+
+
+def changes_handshake(between: frozenset[str]) -> bool:
+    """Whether a wrapper says something of its own in the handshake."""
+    return not between.isdisjoint(_CHANGING)
 
 
 def _running_self() -> Any:

@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
 
-from reznet_ws.adapters.asgi import Takeover, is_passed
+from reznet_ws.adapters.asgi import Takeover, changes_handshake, wrappers
 from reznet_ws.adapters.compat import can_take_over, size_name
 from reznet_ws.adapters.websockets import SharedDeflate, SharedDeflateFactory
 from reznet_ws.deflate.frame import TEXT, Frame
@@ -234,10 +234,12 @@ def take_over(
     """What is behind a request, or None where uvicorn runs something that is not known."""
     if scope["type"] == "http":
         return _HttpTakeover(receive, send, owner, broadcast) if hasattr(owner, "transport") else None
-    is_watched = not is_passed(send, owner)
+    between = wrappers(send, owner)
     if type(owner) is WebSocketsSansIOProtocol and can_take_over(owner):
         owner.__class__ = WebSocketProtocol
-    elif type(owner).__module__ in DISPLACED and not is_watched and getattr(receive, "__self__", None) is owner:
+    elif type(owner).__module__ in DISPLACED and between is not None and not changes_handshake(between):
+        if getattr(receive, "__self__", None) is not owner:
+            return None
         from reznet_ws.adapters.displacing import displace
 
         owner = displace(scope, owner)
@@ -247,6 +249,7 @@ def take_over(
     if not isinstance(owner, WebSocketProtocol) or owner.handshake_complete:
         return None
     line = owner.take_over(broadcast, max_message_bytes)
-    found = _WebSocketTakeover(receive, send if is_watched else owner.send, owner, line)
-    found.is_watched = is_watched
+    goes_by_them = between is None or changes_handshake(between)
+    found = _WebSocketTakeover(receive, send if goes_by_them else owner.send, owner, line)
+    found.is_watched = between is None
     return found
