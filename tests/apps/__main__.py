@@ -65,13 +65,24 @@ def row(application: Application, pairs: Sequence[Pair]) -> tuple[str, ...]:
     )
 
 
+def renew_readme(table: str) -> None:
+    """Put the table where the README has it. Raises: ValueError if it has no place for one."""
+    begin, end = "<!-- applications: written by ./run apps --readme -->\n", "<!-- end of applications -->"
+    readme = environments.ROOT / "README.md"
+    before, mark, rest = readme.read_text().partition(begin)
+    _, end_mark, after = rest.partition(end)
+    if not mark or not end_mark:
+        raise ValueError("README.md has no place for the table of applications")
+    readme.write_text(f"{before}{begin}{table}\n{end}{after}")
+
+
 def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Markdown, as the README holds it."""
     lines = [HEADINGS, ["---"] * len(HEADINGS), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-async def main(chosen: Sequence[Application], rounds: int, newest: bool) -> int:
+async def main(chosen: Sequence[Application], rounds: int, *, newest: bool, readme: bool) -> int:
     rows, differed = [], False
     async with async_playwright() as playwright:
         path = os.environ.get("REZNET_CHROMIUM") or playwright.chromium.executable_path
@@ -86,6 +97,8 @@ async def main(chosen: Sequence[Application], rounds: int, newest: bool) -> int:
                 print(f"  {difference}")
         await browser.close()
     print(f"\n{as_table(rows)}")
+    if readme and not differed:
+        renew_readme(as_table(rows))
     return int(differed)
 
 
@@ -97,8 +110,11 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", help=f"{', '.join(names)}; all, unless named")
     parser.add_argument("--rounds", type=int, default=1, help="interleaved rounds; CPU wants several (1)")
     parser.add_argument("--newest", action="store_true", help="today's releases, not the README's")
+    parser.add_argument("--readme", action="store_true", help="put the table in README.md, if nothing differs")
     options = parser.parse_args()
     if not set(options.names) <= set(names) or options.rounds < 1:
         parser.error(f"names are of {', '.join(names)}, rounds at least 1")
+    if options.readme and options.names:
+        parser.error("--readme wants all of them")
     chosen = [each for each in APPLICATIONS if not options.names or each.name.lower() in options.names]
-    sys.exit(asyncio.run(main(chosen, options.rounds, options.newest)))
+    sys.exit(asyncio.run(main(chosen, options.rounds, newest=options.newest, readme=options.readme)))
