@@ -8,6 +8,7 @@ Never: ends with another status because a target is missed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -178,7 +179,11 @@ def _measure(plan: Plan, seed: int, note: str | None) -> tuple[list[Trial], dict
         topology = TOPOLOGIES[cell.topology]
         return write_script(topology, cell.clients, _conversations(cell, seed), plan.deliveries(cell), seed)
 
-    return list(interleave(plan, CONTESTANTS, script, _tell)), machine
+    trials: list[Trial] = []
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: what has been measured is written
+        for trial in interleave(plan, CONTESTANTS, script, _tell):
+            trials.append(trial)  # noqa: PERF402 (kept where it is interrupted)
+    return trials, machine
 
 
 def _conversations(cell: Cell, seed: int) -> Sequence[Sequence[RecordedEvent]]:
