@@ -18,8 +18,8 @@ from reznet_ws.audit.read.network_packets import _Bounded
 from reznet_ws.audit.read.reading import read
 from reznet_ws.audit.read.tcp_order import MAX_WAITING_BYTES, Gap, Half
 from reznet_ws.audit.show.command import audit
-from reznet_ws.replay.ablation import record
 from reznet_ws.replay.frames import dissect, split_frames
+from reznet_ws.replay.trace import record
 
 TIMEOUT_S = 30.0
 MESSAGES = 80

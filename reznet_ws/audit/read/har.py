@@ -72,6 +72,7 @@ class _Har:
         self._begins: dict[int, tuple[float | None, float | None]] = {}
         self._first_ms: float | None = None
         self._not_there: list[str] = []
+        self._attached_entries: set[int] = set()
 
     def read(self) -> Iterator[Item]:
         """Both passes."""
@@ -151,6 +152,7 @@ class _Har:
         if self._source.attached(name) is None:
             self._not_there.append(name[:100])
             return False
+        self._attached_entries.add(entry.number)
         return True
 
     def _attached(self, entry: HarEntry) -> Iterator[HarMessage]:
@@ -231,7 +233,7 @@ class _Har:
                 continue
             if isinstance(thing, HarMessage):
                 yield from self._message(connection, thing)
-            elif connection.is_websocket and not thing.has_messages and thing.text("received_file"):
+            elif number in self._attached_entries:
                 for message in self._attached(thing):
                     yield from self._message(connection, message)
             elif self._first_not_held is not None and number >= self._first_not_held and not thing.has_messages:
