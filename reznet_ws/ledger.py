@@ -97,8 +97,8 @@ class Tally:
         self.deflated_bytes += deflated_bytes * copies
         self.wire_bytes += wire_bytes * copies
 
-    def booking(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> Callable[[], None]:
-        """What records a frame that leaves later."""
+    def booking(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> Callable[..., None]:
+        """What records a frame that leaves later, to one or to so many `copies`."""
         return functools.partial(self.record, frame_bytes, payload_bytes(wire_bytes), wire_bytes, first=first)
 
     def record_polled(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> None:

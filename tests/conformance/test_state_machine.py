@@ -26,12 +26,12 @@ from conformance.javascript import Kind as JsKind
 from conformance.raw import BINARY, PING, TEXT
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from reznet_ws.deflate.extension import AdjustableDeflateFactory
+from reznet_ws.outgoing.writer import TalliedBytes, TalliedText, Writer
 from websockets.exceptions import NegotiationError
 
-from reznet_ws.deflate.extension import AdjustableDeflateFactory
 from reznet_ws.ledger import Ledger, Share, Tally
 from reznet_ws.outgoing.line import Line
-from reznet_ws.outgoing.writer import TalliedBytes, TalliedText, Writer
 from reznet_ws.settings import Settings
 
 # No message has this byte; a window of 32 KB is as far as any reference reaches.
