@@ -21,6 +21,9 @@ from reznet_ws.replay.frames import split_frames
 
 RSV1, CLOSE, PING = 0x40, 0x8, 0x9
 GOODBYE = bytes((0x80 | CLOSE, 2, 3, 245))
+# Sent again and again, so that there is much to refer to, within a message and across them.
+WORDS = {"plan": 5, "task": 30, "agent": 60, "status": 60, "é😀": 60, "workflow": 120, "message": 300, "token": 300}
+PARAGRAPHS = [" ".join(f"{word}{number * 7919 % 1013}" for number in range(count)) for word, count in WORDS.items()]
 # What no client may be sent compressed.
 SECRET = "sesame"
 

@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from outgoing.receiving import CLOSE, GOODBYE, PING, SECRET, Client, Item
+from outgoing.receiving import CLOSE, GOODBYE, PARAGRAPHS, PING, SECRET, Client, Item
 from socketio.packet import ACK, Packet
 
 from reznet_ws.outgoing.broadcast import Broadcast
@@ -19,9 +19,6 @@ from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.settings import Settings
 
-# Sent again and again, so that there is much to refer to, within a message and across them.
-WORDS = {"plan": 5, "task": 30, "agent": 60, "status": 60, "é😀": 60, "workflow": 120, "message": 300, "token": 300}
-PARAGRAPHS = [" ".join(f"{word}{number * 7919 % 1013}" for number in range(count)) for word, count in WORDS.items()]
 # Window bits, takeover, whether permessage-deflate was offered at all.
 OFFERS = [*[(15, True, True)] * 6, (9, True, True), (12, True, True), (15, False, True), (15, True, False)]
 FORMATS = [frozenset[str](), frozenset({"/"}), frozenset({"/", "/chat"})]
