@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: every client gets exactly its messages, once, in order, and nothing of others'."""
+"""Whatever happens in whatever order: everybody gets exactly its messages, once, in order, and nothing of others'."""
 
 from __future__ import annotations
 
