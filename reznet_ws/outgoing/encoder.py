@@ -33,15 +33,17 @@ class Outgoing:
     share: Share
     short: Message | None
 
-    @property
-    def short_share(self) -> Share:
-        """What it costs in format 2."""
-        return self.share if self.short is None else share_of(self.short, self.share.off_frame_bytes)
+    # What it costs in format 2.
+    short_share: Share
 
     @property
     def is_gzipped(self) -> bool:
         """Whether any part of it was kept gzipped."""
-        return self.short is not None and any(payload.gzipped for payload in self.short.payloads)
+        if self.short is not None:
+            for payload in self.short.payloads:
+                if payload.gzipped:
+                    return True
+        return False
 
 
 class Encoder:
@@ -71,7 +73,8 @@ class Encoder:
             check_arguments(event, args)
         parts, share = self._write_plain(event, name, args, namespace, ack_id)
         shortened = self._shorten(event, name, args, namespace, optimize) if short else None
-        return Outgoing(name, namespace, parts, share, shortened)
+        short_share = share if shortened is None else share_of(shortened, share.off_frame_bytes)
+        return Outgoing(name, namespace, parts, share, shortened, short_share)
 
     def _write_plain(
         self, event: Any, name: str, args: list[Any], namespace: str, ack_id: int | None

@@ -184,7 +184,9 @@ def test_bytes_beside_one_argument_do_not_make_bytes_of_what_looks_like_a_placeh
 
 
 @pytest.mark.parametrize(
-    "value", [object(), date(2025, 10, 25), {(1, 2): 3}, {b"key": 1}, {1, 2}, [b"x", 1j]], ids=repr
+    "value",
+    [object(), date(2025, 10, 25), {(1, 2): 3}, {b"key": 1}, {1, 2}, [b"x", 1j]],
+    ids=["object", "date", "tuple key", "bytes key", "set", "beside bytes"],
 )
 def test_what_python_refuses_raises_what_stock_raises(value: Any) -> None:
     with pytest.raises(TypeError) as stock:
