@@ -80,7 +80,8 @@ class Tally:
     def __init__(self, ledger: Ledger, shares: Sequence[Share]) -> None:
         self._ledger = ledger
         self.shares = shares
-        self.clear()
+        self.copies = self.frames = self.frame_bytes = self.deflated_bytes = self.wire_bytes = 0
+        self.polled_copies = 0
 
     def clear(self) -> None:
         """Start again from nothing."""
@@ -97,8 +98,8 @@ class Tally:
         self.deflated_bytes += deflated_bytes * copies
         self.wire_bytes += wire_bytes * copies
 
-    def booking(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> Callable[[], None]:
-        """What records a frame that leaves later."""
+    def booking(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> Callable[..., None]:
+        """What records a frame that leaves later, to one or to so many `copies`."""
         return functools.partial(self.record, frame_bytes, payload_bytes(wire_bytes), wire_bytes, first=first)
 
     def record_polled(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> None:
@@ -192,7 +193,6 @@ def header_bytes(payload_bytes: int) -> int:
 
 def payload_bytes(wire_bytes: int) -> int:
     """The size of the payload of a whole frame from a server; undoes `header_bytes`."""
-    for header in (2, 4):
-        if header_bytes(wire_bytes - header) == header:
-            return wire_bytes - header
-    return wire_bytes - 10
+    if wire_bytes < 128:
+        return wire_bytes - 2
+    return wire_bytes - (4 if wire_bytes < 65_540 else 10)

@@ -219,11 +219,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     # Whether the application makes its sessions' queues, which each message then takes.
     has_own_queue: bool
     # Why formats that we write ourselves cannot be had, if so.
-    refusal: str | None = None
+    refusal: str | None
 
-    def adopt(self, broadcast: Broadcast, environs: Mapping[str, Any], *, has_own_queue: bool) -> None:
+    def adopt(
+        self, broadcast: Broadcast, environs: Mapping[str, Any], *, has_own_queue: bool, refusal: str | None
+    ) -> None:
         """Begin to serve a server that exists, with its sessions."""
-        self.broadcast, self.has_own_queue = broadcast, has_own_queue
+        self.broadcast, self.has_own_queue, self.refusal = broadcast, has_own_queue, refusal
         broadcast.on_post = self._tell
         for sid in list(self.sockets):
             self._adopt_session(sid, environs.get(sid, {}))

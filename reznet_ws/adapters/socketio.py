@@ -177,10 +177,10 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
             return
         args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         optimize, batch = optimize_and_batch.get()
-        if callback is not None:
+        if self.server.reznet.is_watched:
+            await self._emit_watched(event, args, namespace, members, callback)
+        elif callback is not None:
             self._emit_asking(event, args, namespace, members, callback, optimize)
-        elif self.server.reznet.is_watched:
-            await self._emit_watched(event, args, namespace, members)
         else:
             audience = road.connections.audience(members, namespace, key)
             road.emit(event, args, namespace, audience, optimize=optimize, batch=batch)
@@ -211,8 +211,17 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
                 event, args, namespace, connection, ack_id, optimize=optimize, is_counted=not number
             )  # a message counts once
 
-    async def _emit_watched(self, event: Any, args: list[Any], namespace: str, members: list[str]) -> None:
+    async def _emit_watched(
+        self, event: Any, args: list[Any], namespace: str, members: list[str], callback: Any
+    ) -> None:
         """By the application's own `_send_eio_packet` or `send_packet`, a task for each receiver, as stock does."""
+        if callback is not None:
+            for eio_sid in members:
+                ack_id = self._generate_ack_id(self.sid_from_eio_sid(eio_sid, namespace), callback)
+                kind = self.server.packet_class
+                packet = kind(sio_packet.EVENT, namespace=namespace, data=[event, *args], id=ack_id)
+                await self.server._send_packet(eio_sid, packet)
+            return
         dispatch: Dispatch = self.server.reznet.road.prepare(event, args, namespace)
         packets = [QueuedPacket(dispatch, index) for index in range(len(dispatch.parts))]
         send = self.server._send_eio_packet
@@ -249,11 +258,14 @@ def adopt(sio: socketio.AsyncServer, road: Broadcast) -> bool:
         if eio.handlers.get(name) == handler:  # the Admin UI's own handlers call ours by their names
             eio.on(name, getattr(sio, f"_handle_eio_{name}"))
     has_own_queue = _is_replaced(eio, "create_queue", engineio.AsyncServer)
+    is_watched = is_watched or has_own_queue  # which may be bounded: whoever sends then waits
     _put_below(eio, Engine, engineio.AsyncServer)
-    kind = sio.packet_class
+    kind, refusal = sio.packet_class, None
     if kind.encode is not sio_packet.Packet.encode or not kind.uses_binary_events:
-        eio.refusal = f"the server's own packet class {kind.__name__} writes its packets"
-    eio.adopt(road, sio.environ, has_own_queue=has_own_queue)
+        refusal = f"the server's own packet class {kind.__name__} writes its packets"
+    elif is_watched:
+        refusal = "the application sends by a way of its own"
+    eio.adopt(road, sio.environ, has_own_queue=has_own_queue, refusal=refusal)
     return is_watched
 
 

@@ -168,9 +168,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._end_timer is not None:
             self._end_timer.cancel()
         if isinstance(self.transport, Line):
-            if self.transport.inflater is not None:
-                self._broadcast.histories.leave(self.transport.inflater)
-            self.transport.drop()
+            self._broadcast.lose_line(self.transport)
         # engineio keeps the session until its ping is due, and that would keep all of this; the rest goes in circles.
         if self.takeover is not None:
             self.takeover.release()

@@ -1,6 +1,6 @@
 """Format 2 at a Python client: one line, and its handlers get what the server emitted.
 
-In: a `socketio.AsyncClient` or `socketio.Client` that connects with `?reznet=2` in its URL. Out: the same client.
+In: a client of python-socketio, also a simple one, that connects with `?reznet=2` in its URL. Out: the same client.
 Never: changes events before the server has granted format 2, or those of a server that knows nothing of it.
 
 Leans on python-socketio 5.18 (`async_client.py` and `client.py`: `_handle_connect`, `_handle_event`, `_handle_ack`,
@@ -24,17 +24,36 @@ from reznet_ws.message.payload import FORMAT, MAX_BYTES, decode_payload
 
 logger = logging.getLogger("reznet_ws.client")
 
+# What marks a client that has a decoder.
+_ATTACHED = "_reznet_attached"
+
 OnError = Callable[[DecodeError, str], None]
 
 
 def attach(
-    client: socketio.AsyncClient | socketio.Client, *, max_bytes: int = MAX_BYTES, on_error: OnError | None = None
+    client: socketio.AsyncClient | socketio.Client | socketio.AsyncSimpleClient | socketio.SimpleClient,
+    *,
+    max_bytes: int = MAX_BYTES,
+    on_error: OnError | None = None,
 ) -> Any:
-    """Decode everything a client receives, batches included, in order.
+    """Decode everything a client receives, batches included, in order; a client that does so already stays as it is.
 
     Units: `max_bytes` bounds what one payload may inflate to. An event that cannot be decoded is dropped and given to
     `on_error(error, event)`, by default to the log; those after it go on.
     """
+    if getattr(client, _ATTACHED, False):
+        return client
+    setattr(client, _ATTACHED, True)
+    if isinstance(client, (socketio.AsyncSimpleClient, socketio.SimpleClient)):
+        make = client.client_class  # with each connection a new one
+
+        def make_attached(*args: Any, **options: Any) -> Any:
+            return attach(make(*args, **options), max_bytes=max_bytes, on_error=on_error)
+
+        client.client_class = make_attached
+        if client.client is not None:
+            attach(client.client, max_bytes=max_bytes, on_error=on_error)
+        return client
     decoder = _Decoder(max_bytes, on_error or _log_error)
     if isinstance(client, socketio.AsyncClient):
         _attach_async(client, decoder)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -82,12 +81,12 @@ def abbreviate(value: Any) -> Any:
     Shape: JSON value -> JSON value. Raises: PayloadError for what JSON lacks (NaN, other types, keys that are no
     strings, cycles, more than `MAX_DEPTH` levels).
     """
-    return _walk(value, _shorten)
+    return _walk(value, shorten=True)
 
 
 def check(value: Any) -> Any:
     """Copy a value as JSON sees it: tuples become lists. Raises: PayloadError, as `abbreviate` does."""
-    return _walk(value, None)
+    return _walk(value, shorten=False)
 
 
 def expand(value: Any) -> Any:
@@ -116,24 +115,13 @@ def iso_from_ms(ms: int) -> str:
     return f"{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
-# What becomes of one entry of an object; None leaves it as it is.
-_Entry = Callable[[str, Any], tuple[str, Any]] | None
 # What is copied as it is: most of what there is, so it is told apart without a call.
 _ATOMS = frozenset({str, int, bool, bytes, type(None)})
 
 
-def _shorten(key: str, value: Any) -> tuple[str, Any]:
-    if key in TIMESTAMPS:
-        ms = ms_from_iso(value) if isinstance(value, str) else None
-        return (key, value) if ms is None else (FIELD_MAP[key], ms)
-    if key in _COLLIDING or key.startswith(ESCAPE):
-        return ESCAPE + key, value
-    return FIELD_MAP.get(key, key), value
-
-
-def _walk(value: Any, entry: _Entry) -> Any:
+def _walk(value: Any, *, shorten: bool) -> Any:
     try:
-        return _copy(value, entry, ())
+        return _copy(value, shorten, ())
     except _Refused as refused:
         path = "$" + "".join(reversed(refused.steps))
         raise PayloadError(path, refused.reason) from None
@@ -147,7 +135,7 @@ class _Refused(Exception):
         self.steps: list[str] = []
 
 
-def _copy(value: Any, entry: _Entry, parents: tuple[int, ...]) -> Any:
+def _copy(value: Any, shorten: bool, parents: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, (str, int, bytes)):
         return value
     if isinstance(value, bytearray):
@@ -164,25 +152,36 @@ def _copy(value: Any, entry: _Entry, parents: tuple[int, ...]) -> Any:
         raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
     parents = (*parents, id(value))
     if isinstance(value, dict):
-        return _copy_object(value, entry, parents)
+        return _copy_object(value, shorten, parents)
     copied = []
     for index, item in enumerate(value):
         try:
-            copied.append(item if type(item) in _ATOMS else _copy(item, entry, parents))
+            copied.append(item if type(item) in _ATOMS else _copy(item, shorten, parents))
         except _Refused as refused:
             refused.steps.append(f"[{index}]")
             raise
     return copied
 
 
-def _copy_object(value: dict[Any, Any], entry: _Entry, parents: tuple[int, ...]) -> dict[str, Any]:
+def _copy_object(value: dict[Any, Any], shorten: bool, parents: tuple[int, ...]) -> dict[str, Any]:
     copied = {}
     for key, item in value.items():
-        if not isinstance(key, str):
-            raise _Refused(f"has the key {key!r}, which is not a string")
+        new_key = key
+        if type(key) is not str:
+            if not isinstance(key, str):
+                raise _Refused(f"has the key {key!r}, which is not a string")
+            new_key = str.__str__(key)  # an enum's member may have the hash of another text
+        if shorten:
+            known = FIELD_MAP.get(new_key)
+            if known is not None:
+                if new_key not in TIMESTAMPS:
+                    new_key = known
+                elif isinstance(item, str) and (ms := ms_from_iso(item)) is not None:
+                    new_key, item = known, ms
+            elif new_key in _COLLIDING or new_key.startswith(ESCAPE):
+                new_key = ESCAPE + new_key
         try:
-            new_key, new_item = (key, item) if entry is None else entry(key, item)
-            copied[new_key] = new_item if type(new_item) in _ATOMS else _copy(new_item, entry, parents)
+            copied[new_key] = item if type(item) in _ATOMS else _copy(item, shorten, parents)
         except _Refused as refused:
             refused.steps.append(f".{key}")
             raise

@@ -81,11 +81,6 @@ def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> 
     return Packet(f"5{len(attachments)}-{prefix(message.namespace, ack_id)}{text}", tuple(attachments))
 
 
-def envelope_bytes(message: Message, ack_id: int | None = None) -> int:
-    """What a text packet holds beside its payloads and the commas before them."""
-    return 3 + len(prefix(message.namespace, ack_id)) + len(_event_text(message.event, False))
-
-
 def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
     """Several events of one namespace, each with one argument or none, in the seed document's envelope."""
     namespace = messages[0].namespace

@@ -15,13 +15,13 @@ from typing import Any
 
 from reznet_ws.deflate.frame import Frame
 from reznet_ws.deflate.histories import Histories
-from reznet_ws.ledger import Ledger, Tally, payload_bytes
+from reznet_ws.ledger import Ledger, Tally
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import pack
 from reznet_ws.outgoing.connection import Audience, Connection, Connections, Receivers
 from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.dispatch import Dispatch
-from reznet_ws.outgoing.encoder import Encoder, Outgoing, WritePacket, share_of
+from reznet_ws.outgoing.encoder import Encoder, Outgoing, WritePacket
 from reznet_ws.outgoing.line import Line
 from reznet_ws.settings import Settings
 from reznet_ws.stats import MessageCounts, SlowReaders
@@ -124,9 +124,8 @@ class Broadcast:
     def _put(self, frame: Frame, lines: Sequence[Line], tally: Tally, first: bool) -> None:
         size = len(frame.data)
         for wire, to in self.histories.frames(frame, lines, self._settings):
-            ready = self._queue(wire, to, tally, size, first) if self._backlog else to
-            tally.record(size, payload_bytes(len(wire)), len(wire), first=first, copies=len(ready))
-            self.cork.put(ready, wire)
+            booked = tally.booking(size, len(wire), first=first)
+            self.cork.put(self._queue(wire, to, booked) if self._backlog else to, wire, booked)
 
     def emit_asking(
         self,
@@ -141,11 +140,13 @@ class Broadcast:
     ) -> None:
         """Send an event whose receiver answers; what waits for it goes first."""
         is_short = namespace in connection.granted
-        outgoing = self._encode(event, args, namespace, short=is_short, optimize=optimize, is_counted=is_counted)
-        parts, share = self._encoder.write(event, args, namespace, ack_id)
+        outgoing = self._encode(
+            event, args, namespace, short=is_short, optimize=optimize, is_counted=is_counted, ack_id=ack_id
+        )
+        parts, share = outgoing.parts, outgoing.short_share
         if outgoing.short is not None:
             packet = pack([outgoing.short], utf8=self._settings.utf8, ack_id=ack_id)
-            parts, share = (packet.text, *packet.attachments), share_of(outgoing.short, share.off_frame_bytes, weight=1)
+            parts = (packet.text, *packet.attachments)
         self.flush([connection])
         self.post(Receivers([connection]), self._dispatch(parts, [share]))
 
@@ -179,6 +180,13 @@ class Broadcast:
                 connection.line = None
             self.connections.changed()
 
+    def lose_line(self, line: Line) -> None:
+        """Its connection is gone, and all that was for it; the histories that others share go on without it."""
+        if line.inflater is not None:
+            self.histories.leave(line.inflater)
+        self.cork.forget(line)
+        line.drop()
+
     def forget(self, connection: Connection) -> None:
         """A client is gone."""
         self._batcher.discard(connection)
@@ -200,9 +208,9 @@ class Broadcast:
     # Encoding
 
     def _encode(
-        self, event: Any, args: list[Any], namespace: str, *, short: bool, optimize: bool, is_counted: bool = True
+        self, event: Any, args: list[Any], namespace: str, *, is_counted: bool = True, **options: Any
     ) -> Outgoing:
-        outgoing = self._encoder.encode(event, args, namespace, short=short, optimize=optimize)
+        outgoing = self._encoder.encode(event, args, namespace, **options)
         if is_counted:
             share = outgoing.short_share
             self.counts.add(share, is_gzipped=outgoing.is_gzipped)
@@ -287,12 +295,12 @@ class Broadcast:
             self.close_line(connection)
             connection.session.close_slow()
 
-    def _queue(self, wire: bytes, lines: Sequence[Line], tally: Tally, frame_bytes: int, first: bool) -> Sequence[Line]:
+    def _queue(self, wire: bytes, lines: Sequence[Line], booked: Callable[..., None]) -> Sequence[Line]:
         """Queue a frame where the socket is paused; gives the other lines."""
         ready = []
         for line in lines:
             if line in self._backlog:
-                line.queue(wire, tally, frame_bytes, first)
+                line.queue(wire, booked)
             else:
                 ready.append(line)
         return ready

@@ -89,10 +89,10 @@ class Receivers:
 class Audience:
     """Whom one event is for, by format."""
 
-    __slots__ = ("generation", "members", "plain", "short")
+    __slots__ = ("members", "plain", "short")
 
     def __init__(self, members: list[str], connections: Connections, namespace: str) -> None:
-        self.members, self.generation = members, connections.generation
+        self.members = members
         known = [connection for sid in members if (connection := connections.get(sid)) is not None]
         self.short = [connection for connection in known if namespace in connection.granted]
         self.plain = Receivers(
@@ -108,13 +108,10 @@ class Connections(dict[str, Connection]):
 
     def __init__(self) -> None:
         super().__init__()
-        # Counts up whenever a connection comes, goes, or is to be reached in another way.
-        self.generation = 0
         self._rooms: dict[object, Audience] = {}
 
     def changed(self) -> None:
-        """Forget what is remembered of rooms."""
-        self.generation += 1
+        """Forget what is remembered of rooms: a connection came, went, or is to be reached in another way."""
         self._rooms.clear()
 
     def audience(self, members: list[str], namespace: str, key: object = None) -> Audience:

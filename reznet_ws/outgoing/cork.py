@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from reznet_ws.ledger import Ledger
 from reznet_ws.outgoing.line import Line, Waiting
@@ -20,6 +20,16 @@ logger = logging.getLogger("reznet_ws")
 
 # What one connection is due at most before it is written without waiting: asyncio's transports ask for a pause there.
 _MOST_BYTES = 65_536
+
+
+class _Due:
+    """One frame that waits, and who books it for how many lines."""
+
+    __slots__ = ("booked", "copies", "data", "lines")
+
+    def __init__(self, lines: Sequence[Line], data: bytes, booked: Callable[..., None]) -> None:
+        self.lines, self.data, self.booked = lines, data, booked
+        self.copies = len(lines)
 
 
 class Cork:
@@ -32,11 +42,14 @@ class Cork:
         self._handle: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._corked: list[Line] = []
+        self._due: list[_Due] = []
         self._bytes = 0
 
-    def put(self, lines: Iterable[Line], data: bytes) -> None:
-        """Let the same bytes wait on each line."""
+    def put(self, lines: Sequence[Line], data: bytes, booked: Callable[..., None] | None = None) -> None:
+        """Let the same bytes wait on each line; `booked(copies=...)` is called when they leave."""
         corked = self._corked
+        if booked is not None:
+            self._due.append(_Due(lines, data, booked))
         last: Waiting | None = None
         after = alone = Waiting(None, data)
         for line in lines:
@@ -54,11 +67,12 @@ class Cork:
         elif self._handle is None or self._loop.is_closed():  # a loop that ended took its timers along
             loop = self._loop = asyncio.get_running_loop()
             wait_ms = self._pacer.wait_ms(loop.time() * 1000, self._most_ms())
-            self._handle = loop.call_later(wait_ms / 1000, self._due) if wait_ms else loop.call_soon(self._due)
+            self._handle = loop.call_later(wait_ms / 1000, self._turn) if wait_ms else loop.call_soon(self._turn)
 
     def flush(self) -> None:
         """Write everything that waits."""
         corked, self._corked, self._bytes = self._corked, [], 0
+        due, self._due = self._due, []
         last: Waiting | None = None
         joined = b""
         size = sent_bytes = 0
@@ -79,6 +93,18 @@ class Cork:
                 logger.exception("A connection cannot be written")
                 line.inner.abort()
         self._ledger.sent_bytes += sent_bytes
+        for frame in due:
+            frame.booked(copies=frame.copies)
+
+    def forget(self, line: Line) -> None:
+        """A line is lost: nothing that waits on it leaves, or is booked."""
+        if line.waiting is not None:
+            size = len(line.waiting.joined())
+            for frame in reversed(self._due):  # the last that were put on it
+                if size and line in frame.lines:
+                    frame.copies -= 1
+                    size -= len(frame.data)
+            line.waiting = None
 
     def close(self) -> None:
         """Write everything that waits and end the timer."""
@@ -87,7 +113,7 @@ class Cork:
             self._handle.cancel()
             self._handle = None
 
-    def _due(self) -> None:
+    def _turn(self) -> None:
         self._handle = None
         loop = asyncio.get_running_loop()
         began_ms = loop.time() * 1000

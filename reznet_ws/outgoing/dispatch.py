@@ -42,10 +42,8 @@ class Dispatch:
         """Its WebSocket frames, one for each part."""
         if self._frames is None:
             secret = self.is_secret
-            self._frames = [
-                Frame(TEXT, f"{_MESSAGE}{part}".encode(), is_secret=secret)
-                if isinstance(part, str)
-                else Frame(BINARY, part, is_secret=secret)
-                for part in self.parts
-            ]
+            self._frames = []
+            for part in self.parts:
+                opcode, data = (TEXT, f"{_MESSAGE}{part}".encode()) if isinstance(part, str) else (BINARY, part)
+                self._frames.append(Frame(opcode, data, is_secret=secret))
         return self._frames

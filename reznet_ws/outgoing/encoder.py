@@ -12,13 +12,15 @@ from typing import Any
 
 from reznet_ws.ledger import Share
 from reznet_ws.message.fields import VERSION_KEY, PayloadError, check
-from reznet_ws.message.json_text import escaped_chars, split_attachments
+from reznet_ws.message.json_text import dumps, escaped_chars, split_attachments
 from reznet_ws.message.packet import BATCH_EVENT, Message, event_sizes, prefix
 from reznet_ws.message.payload import PayloadOptimizer
 from reznet_ws.settings import Settings
 
 # Shape: event, arguments, namespace, ack id -> the parts of a packet, as the application's own packet class writes it.
 WritePacket = Callable[[Any, list[Any], str, "int | None"], Sequence["str | bytes"]]
+
+_NO_NAME = "has the event name {!r}, which is not a string"
 
 
 @dataclass(slots=True)
@@ -31,15 +33,17 @@ class Outgoing:
     share: Share
     short: Message | None
 
-    @property
-    def short_share(self) -> Share:
-        """What it costs in format 2."""
-        return self.share if self.short is None else share_of(self.short, self.share.off_frame_bytes)
+    # What it costs in format 2.
+    short_share: Share
 
     @property
     def is_gzipped(self) -> bool:
         """Whether any part of it was kept gzipped."""
-        return self.short is not None and any(payload.gzipped for payload in self.short.payloads)
+        if self.short is not None:
+            for payload in self.short.payloads:
+                if payload.gzipped:
+                    return True
+        return False
 
 
 class Encoder:
@@ -53,20 +57,29 @@ class Encoder:
         self._ungzipped = PayloadOptimizer(settings.replace(gzip=False))
         self._unoptimized = PayloadOptimizer(settings.replace(abbreviate=False, gzip=False))
 
-    def encode(self, event: Any, args: list[Any], namespace: str, *, short: bool, optimize: bool = True) -> Outgoing:
+    def encode(
+        self,
+        event: Any,
+        args: list[Any],
+        namespace: str,
+        *,
+        short: bool,
+        optimize: bool = True,
+        ack_id: int | None = None,
+    ) -> Outgoing:
         """Encode an event. Raises: what the codec raises, or PayloadError with `strict_json`; nothing is sent then."""
         name = event if isinstance(event, str) else str(event)
         if self.settings.strict_json:
             check_arguments(event, args)
-        parts, share = self.write(event, args, namespace)
-        shortened = self._shorten(name, args, namespace, optimize) if short else None
-        return Outgoing(name, namespace, parts, share, shortened)
+        parts, share = self._write_plain(event, name, args, namespace, ack_id)
+        shortened = self._shorten(event, name, args, namespace, optimize) if short else None
+        short_share = share if shortened is None else share_of(shortened, share.off_frame_bytes)
+        return Outgoing(name, namespace, parts, share, shortened, short_share)
 
-    def write(
-        self, event: Any, args: list[Any], namespace: str, ack_id: int | None = None
+    def _write_plain(
+        self, event: Any, name: str, args: list[Any], namespace: str, ack_id: int | None
     ) -> tuple[Sequence[str | bytes], Share]:
         """The packet in format 1."""
-        name = event if isinstance(event, str) else str(event)
         if self._write is not None:
             parts = self._write(event, args, namespace, ack_id)
             sizes = tuple(map(_size, parts))
@@ -81,30 +94,35 @@ class Encoder:
         is_plain = text.isascii() and "\x7f" not in text
         escaped = len(text) if is_plain else escaped_chars(text)
         encoded = len(text) if is_plain else len(text.encode())
-        event_escaped, event_encoded = event_sizes(name, utf8=self.settings.utf8)
+        if isinstance(event, str):
+            event_escaped, event_encoded = event_sizes(name, utf8=self.settings.utf8)
+        else:
+            event_escaped = event_encoded = len(dumps(event, utf8=False))
         around = 2 + len(args) - beside
         plain_bytes, encoded_bytes = escaped - event_escaped - around, encoded - event_encoded - around
-        off_bytes = (1 + len(head) + escaped, *map(len, attachments))
+        off_bytes = (1 + len(head.encode()) + escaped, *map(len, attachments))
         share = Share(name, plain_bytes, plain_bytes, encoded_bytes, encoded_bytes, off_bytes, 1)
         return (head + text, *attachments), share
 
-    def _shorten(self, event: str, args: list[Any], namespace: str, optimize: bool) -> Message | None:
+    def _shorten(self, event: Any, name: str, args: list[Any], namespace: str, optimize: bool) -> Message | None:
         """Format 2; None where it cannot carry the values exactly, so that the event goes plain to all."""
         # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
         optimizer = self._unoptimized if not optimize else self._ungzipped if len(args) > 1 else self._optimizer
         try:
-            return Message(event, tuple([optimizer.encode(optimizer.encode_plain(arg)) for arg in args]), namespace)
+            if not isinstance(event, str):
+                raise PayloadError("$", _NO_NAME.format(event))
+            return Message(name, tuple([optimizer.encode(optimizer.encode_plain(arg)) for arg in args]), namespace)
         except PayloadError as error:
             if any(isinstance(arg, dict) and VERSION_KEY in arg for arg in args) or event == BATCH_EVENT:
                 # Plain, its receivers would take it for ours.
-                raise PayloadError(error.path, error.reason, event) from None
+                raise PayloadError(error.path, error.reason, name) from None
             return None
 
 
 def check_arguments(event: Any, args: list[Any]) -> None:
     """Let what JSON can carry pass. Raises: PayloadError with the event and the path."""
     if not isinstance(event, str):
-        raise PayloadError("$", f"has the event name {event!r}, which is not a string")
+        raise PayloadError("$", _NO_NAME.format(event))
     try:
         for arg in args:
             check(arg)
@@ -112,7 +130,7 @@ def check_arguments(event: Any, args: list[Any]) -> None:
         raise PayloadError(error.path, error.reason, event) from None
 
 
-def share_of(message: Message, off_frame_bytes: tuple[int, ...], *, weight: int | None = None) -> Share:
+def share_of(message: Message, off_frame_bytes: tuple[int, ...]) -> Share:
     """The sizes of a message in format 2, beside what no layer at all would have sent."""
     plain_bytes = abbreviated_bytes = encoded_bytes = gzipped_bytes = 0
     for payload in message.payloads:
@@ -120,8 +138,7 @@ def share_of(message: Message, off_frame_bytes: tuple[int, ...], *, weight: int 
         abbreviated_bytes += payload.abbreviated_bytes
         encoded_bytes += payload.encoded_bytes
         gzipped_bytes += payload.gzipped_bytes
-    if weight is None:
-        weight = len(message.event) + gzipped_bytes
+    weight = len(message.event) + gzipped_bytes
     return Share(message.event, plain_bytes, abbreviated_bytes, encoded_bytes, gzipped_bytes, off_frame_bytes, weight)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reznet_ws.deflate.inflater import Inflater
-from reznet_ws.ledger import Ledger, Tally
+from reznet_ws.ledger import Ledger
 
 
 class CountingTransport:
@@ -91,7 +91,7 @@ class Line(CountingTransport):
         # What the client's inflater holds; None without permessage-deflate.
         self.inflater: Inflater | None = None
         # Frames that the paused socket has yet to take, each with what books it once it leaves.
-        self.queued: deque[tuple[bytes, Callable[[], None] | None]] | None = None
+        self.queued: deque[tuple[bytes, Callable[..., None] | None]] | None = None
         self.queued_bytes = 0
         # Told when the line begins to be backed up, and when it no longer is.
         self.on_backlog: Callable[[Line, bool], object] | None = None
@@ -114,11 +114,11 @@ class Line(CountingTransport):
         else:
             self._write_now(data)
 
-    def queue(self, frame: bytes, tally: Tally, frame_bytes: int, first: bool) -> None:
-        """Keep a frame until the socket takes more; it is booked when it leaves."""
+    def queue(self, frame: bytes, booked: Callable[..., None]) -> None:
+        """Keep a frame until the socket takes more; `booked()` is called when it leaves."""
         if self.queued is None:
             self.queued = deque()
-        self.queued.append((frame, tally.booking(frame_bytes, len(frame), first=first)))
+        self.queued.append((frame, booked))
         self.queued_bytes += len(frame)
 
     def pause(self) -> None:
@@ -130,9 +130,7 @@ class Line(CountingTransport):
     def resume(self) -> None:
         """The socket takes bytes again: write what is queued, as far as it goes."""
         self._is_paused = self.is_stalled = False
-        if self._progress is not None:
-            self._progress.set()
-            self._progress = None
+        self._tell_progress()
         while self.queued and not self._is_paused:
             frame, booked = self.queued.popleft()
             self.queued_bytes -= len(frame)
@@ -154,7 +152,7 @@ class Line(CountingTransport):
             await self._drained.wait()
 
     async def progress(self) -> None:
-        """Wait until the client has read something."""
+        """Wait until the client has read something, or is gone."""
         if self._progress is None:
             self._progress = asyncio.Event()
         await self._progress.wait()
@@ -177,6 +175,7 @@ class Line(CountingTransport):
         self.waiting = self.queued = None
         self.queued_bytes = 0
         self._is_paused = False
+        self._tell_progress()
         self._tell_drained()
         self.on_backlog = None
 
@@ -185,6 +184,11 @@ class Line(CountingTransport):
             data = self.waiting.joined() + data
             self.waiting = None
         super().write(data)
+
+    def _tell_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.set()
+            self._progress = None
 
     def _tell_drained(self) -> None:
         if self._drained is not None:

@@ -172,6 +172,9 @@ class RawClient:
     async def send_text(self, text: str) -> None:
         await self.write(mask_frame(text.encode()))
 
+    async def send_bytes(self, data: bytes) -> None:
+        await self.write(mask_frame(data, BINARY))
+
     async def frame(self) -> Frame:
         """The next frame, inflated where it is compressed."""
         data = b""

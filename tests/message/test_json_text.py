@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from socketio.packet import Packet
 
-from reznet_ws.message.json_text import dumps, split_attachments
+from reznet_ws.message.json_text import dumps, escaped_chars, split_attachments
 
 
 @given(s.payloads, st.booleans())
@@ -52,17 +52,29 @@ def test_golden_texts(value: Any, utf8: bool, text: str) -> None:
     assert dumps(value, utf8=utf8) == text
 
 
-@pytest.mark.parametrize("value", [math.nan, [math.inf], {"x": -math.inf}], ids=repr)
+@pytest.mark.parametrize("value", [math.nan, [math.inf], {"x": -math.inf}, {7: 2, None: 3, True: 4, 1.5: 5}], ids=repr)
 @pytest.mark.parametrize("utf8", [False, True])
-def test_a_number_that_json_lacks_is_refused(value: Any, utf8: bool) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        dumps(value, utf8=utf8)
+def test_what_only_python_writes_is_written_as_python_writes_it(value: Any, utf8: bool) -> None:
+    assert dumps(value, utf8=utf8) == json.dumps(value, separators=(",", ":"))
+    beside = split_attachments([value, b"x"], utf8=utf8)[0]
+    assert beside == json.dumps([value, {"_placeholder": True, "num": 0}], separators=(",", ":"))
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), 1j, memoryview(b"")], ids=lambda value: type(value).__name__)
-def test_a_type_that_json_lacks_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match=f"{type(value).__name__} has no JSON form"):
-        dumps(value, utf8=True)
+@pytest.mark.parametrize("beside", [[], [b"x"]], ids=["alone", "beside bytes"])
+def test_a_type_that_json_lacks_is_refused_in_pythons_words(value: Any, beside: list[Any]) -> None:
+    with pytest.raises(TypeError) as pythons:
+        json.dumps(value)
+    with pytest.raises(TypeError, match=f"^{pythons.value}$"):
+        dumps([*beside, value], utf8=True)
+
+
+@given(s.texts | s.payloads.map(lambda value: json.dumps(value, ensure_ascii=False)))
+@example("\x7f\x80\u07ff\ud83d\U0001f600 ~")
+def test_the_length_of_escaped_text_is_what_python_makes_of_it(text: str) -> None:
+    """`escaped_chars` takes JSON text, whose quotes, backslashes and control characters are escaped already."""
+    written = json.dumps(text, ensure_ascii=False)
+    assert escaped_chars(written) == len(json.dumps(text))
 
 
 @given(s.payloads_with_bytes, st.booleans())

@@ -176,7 +176,9 @@ def test_several_messages_are_packed_in_a_batch(batch: Any, namespace: str, utf8
         ("ping", [None], "/", 7, ESCAPED, Packet('27["ping",null]')),
         ("say", ["é", 1], "/", None, ESCAPED, Packet(r'2["say","\u00e9",1]')),
         ("say", ["é", 1], "/", None, UTF8, Packet('2["say","é",1]')),
-        ("é", ["é"], "/", None, UTF8, Packet(r'2["\u00e9","é"]')),
+        ("é", ["é"], "/", None, UTF8, Packet('2["é","é"]')),
+        ("é", ["é"], "/", None, ESCAPED, Packet(r'2["\u00e9","\u00e9"]')),
+        ("\ud83d", ["é"], "/", None, UTF8, Packet(r'2["\ud83d","é"]')),
         ("say", [{"content": "x"}], "/chat", 12, ESCAPED, Packet('2/chat,12["say",{"content":"x"}]')),
         (
             "file",

@@ -1,122 +1,253 @@
-"""Frames wait for one another and for nothing else; order is kept whatever comes in between."""
+"""While its socket is paused a line queues; what is queued leaves in order, and is booked when it does."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outgoing.sockets import new_line, turn
 
-from reznet_ws.deflate.window import Figures, Inflater, Window
-from reznet_ws.ledger import Ledger
-from reznet_ws.outgoing.line import Cork, CountingTransport, Line
-
-
-class Socket:
-    """Where a line ends; `takes_s` is how long each write keeps the loop busy."""
-
-    def __init__(self, takes_s: float = 0.0) -> None:
-        self.writes: list[bytes] = []
-        self.is_closed = False
-        self._takes_s = takes_s
-
-    def write(self, data: bytes) -> None:
-        time.sleep(self._takes_s)
-        self.writes.append(data)
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def get_write_buffer_size(self) -> int:
-        return 7
+from reznet_ws.deflate.frame import build_frame
+from reznet_ws.ledger import Ledger, Row, Share, Tally
+from reznet_ws.outgoing.cork import Cork
+from reznet_ws.outgoing.line import CountingTransport, Line
 
 
-def new_line(takes_s: float = 0.0, ledger: Ledger | None = None) -> tuple[Line, Socket]:
-    socket = Socket(takes_s)
-    return Line(socket, ledger or Ledger()), socket  # type: ignore[arg-type]
+def new_tally(ledger: Ledger, event: str = "n") -> Tally:
+    return Tally(ledger, [Share(event, 1, 1, 1, 1, (1,), 1)])
 
 
-async def turn() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
+def queue(line: Line, number: int, ledger: Ledger | None = None) -> None:
+    frame = build_frame(1, str(number).encode())
+    line.queue(frame, new_tally(ledger or Ledger()).booking(len(frame) - 2, len(frame), first=True))
 
 
-async def test_what_is_due_in_one_turn_of_the_loop_leaves_in_one_write_and_at_its_end() -> None:
-    (line, socket), (other, others) = new_line(), new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
-    cork.put([line, other], b"one ")
-    cork.put([line], b"two ")
-    cork.put([line, other], b"three")
-    assert socket.writes == []
-    await turn()
-    assert (socket.writes, others.writes) == ([b"one two three"], [b"one three"])
+def frames(*numbers: int) -> bytes:
+    return b"".join(build_frame(1, str(number).encode()) for number in numbers)
 
 
-async def test_while_writing_takes_long_more_leaves_with_each_write_but_waits_no_longer_than_it_may() -> None:
-    line, socket = new_line(takes_s=0.02)
-    cork = Cork(Ledger(), lambda: 30.0)
-    cork.put([line], b"first")
-    await turn()
-    began = asyncio.get_running_loop().time()
-    for _ in range(10):
-        cork.put([line], b"later")
-        await turn()
-    assert socket.writes == [b"first"]
-    while len(socket.writes) < 2:  # noqa: ASYNC110 (what waits is a timer's)
-        await asyncio.sleep(0.001)
-    assert asyncio.get_running_loop().time() - began >= 0.029
-    assert socket.writes == [b"first", b"later" * 10]
+# The queue
 
 
-async def test_much_is_written_without_waiting() -> None:
+def test_an_open_line_writes_at_once() -> None:
     line, socket = new_line()
-    cork = Cork(Ledger(), lambda: 1000.0)
-    cork.put([line], b"x" * 65_000)
-    cork.put([line], b"y" * 1_000)
-    assert socket.writes == [b"x" * 65_000 + b"y" * 1_000]
-    await turn()
-    assert len(socket.writes) == 1
+    assert not line.is_backed_up
+    line.write(b"one")
+    assert (socket.writes, line.queued, line.queued_bytes) == ([b"one"], None, 0)
 
 
-async def test_lines_that_are_due_the_same_are_written_one_and_the_same_bytes() -> None:
-    pairs = [new_line() for _ in range(5)]
-    cork = Cork(Ledger(), lambda: 5.0)
-    for data in (b"one ", b"two"):
-        cork.put([line for line, _ in pairs], data)
-    cork.close()
-    assert len({id(socket.writes[0]) for _, socket in pairs}) == 1
+def test_what_was_queued_leaves_in_order_when_the_socket_takes_bytes_again() -> None:
+    line, socket = new_line()
+    line.pause()
+    for number in range(5):
+        queue(line, number)
+    assert socket.writes == []
+    line.resume()
+    assert socket.written == frames(0, 1, 2, 3, 4)
+    assert (line.queued, line.is_backed_up) == (None, False)
+    line.write(frames(5))
+    assert socket.written == frames(0, 1, 2, 3, 4, 5)
 
 
-async def test_a_closing_line_writes_what_waits_and_a_dropped_one_forgets_it() -> None:
-    (closing, first), (dropped, second) = new_line(), new_line()
-    window = Window(Figures(15, 6), Figures(15, 6).deflater(), 0)
-    dropped.inflater = Inflater()
-    dropped.inflater.window = window
-    cork = Cork(Ledger(), lambda: 5.0)
-    cork.put([closing, dropped], b"last")
-    closing.close()
-    assert (first.writes, first.is_closed) == ([b"last"], True)
-    dropped.drop()
-    cork.close()
-    assert first.writes == [b"last"]
-    assert (second.writes, window.members) == ([], 0)
+def test_what_the_protocol_itself_has_to_say_goes_behind_what_is_queued() -> None:
+    line, socket = new_line()
+    line.pause()
+    queue(line, 1)
+    line.write(b"ping")
+    queue(line, 2)
+    assert socket.writes == []
+    line.resume()
+    assert socket.written == frames(1) + b"ping" + frames(2)
 
 
-async def test_every_byte_is_counted_when_it_is_written_and_only_then() -> None:
+def test_a_paused_line_with_nothing_queued_lets_the_protocol_speak() -> None:
+    """A goodbye must not wait for a client that does not read."""
+    line, socket = new_line()
+    line.pause()
+    line.write(b"ping")
+    assert socket.writes == [b"ping"]
+    assert line.is_backed_up
+
+
+def test_a_socket_that_fills_again_keeps_the_rest_queued() -> None:
+    line, socket = new_line(pauses_at=1)
+    line.pause()
+    for number in range(3):
+        queue(line, number)
+    line.resume()
+    assert socket.written == frames(0)
+    assert line.is_backed_up
+    assert line.queued_bytes == len(frames(1, 2))
+    socket.pauses_at = None
+    line.resume()
+    assert socket.written == frames(0, 1, 2)
+
+
+def test_what_waited_on_the_line_when_it_paused_goes_first() -> None:
+    async def drive() -> None:
+        line, socket = new_line()
+        cork = Cork(Ledger(), lambda: 5.0)
+        cork.put([line], b"corked ")
+        line.pause()
+        queue(line, 1)
+        line.resume()
+        assert socket.written == b"corked " + frames(1)
+        await turn()
+        assert socket.written == b"corked " + frames(1)
+
+    asyncio.run(drive())
+
+
+def test_queued_bytes_are_those_of_what_is_queued() -> None:
+    line, _ = new_line()
+    line.pause()
+    expected = 0
+    for number in (1, 10_000, 3):
+        queue(line, number)
+        line.write(b"pong")
+        expected += len(frames(number)) + len(b"pong")
+        assert line.queued_bytes == expected
+    line.resume()
+    assert line.queued_bytes == 0
+
+
+def test_who_asked_is_told_when_the_line_begins_to_be_backed_up_and_when_it_no_longer_is() -> None:
+    line, socket = new_line(pauses_at=1)
+    told: list[bool] = []
+    line.on_backlog = lambda which, backed_up: told.append(backed_up)
+    line.pause()
+    queue(line, 1)
+    queue(line, 2)
+    line.resume()  # pauses again after the first
+    assert told == [True, True]
+    socket.pauses_at = None
+    line.resume()
+    assert told == [True, True, False]
+
+
+# Booking
+
+
+def test_a_queued_frame_is_booked_and_counted_when_it_leaves_and_not_before() -> None:
     ledger = Ledger()
-    (line, _), (other, _) = new_line(ledger=ledger), new_line(ledger=ledger)
-    cork = Cork(ledger, lambda: 5.0)
-    cork.put([line, other], b"12345")
-    assert ledger.sent_bytes == 0
-    line.write(b"678")
-    assert (ledger.sent_bytes, line.sent_bytes) == (8, 8)
-    cork.close()
-    assert (ledger.sent_bytes, other.sent_bytes) == (13, 5)
+    line, socket = new_line(ledger=ledger)
+    line.pause()
+    queue(line, 1, ledger)
+    assert (ledger.rows(), ledger.sent_bytes) == ({}, 0)
+    line.resume()
+    (row,) = ledger.rows().values()
+    assert row == Row(1, 1, 1, 1, 1, 1, frame_bytes=1, deflated_bytes=1, wire_bytes=3, off_wire_bytes=3)
+    assert ledger.sent_bytes == line.sent_bytes == len(socket.written) == 3
+
+
+@pytest.mark.parametrize("end", [lambda line: line.drop(), lambda line: line.give_up(b"bye")], ids=["drop", "give_up"])
+def test_a_frame_that_never_left_is_never_booked(end: Any) -> None:
+    ledger = Ledger()
+    line, socket = new_line(ledger=ledger)
+    line.pause()
+    queue(line, 1, ledger)
+    end(line)
+    line.resume()
+    assert ledger.rows() == {}
+    assert ledger.sent_bytes == len(socket.written)
+
+
+# Its end
+
+
+def test_a_line_closes_behind_what_is_queued() -> None:
+    line, socket = new_line()
+    line.pause()
+    queue(line, 1)
+    line.close()
+    assert not socket.is_closed
+    line.resume()
+    assert (socket.written, socket.is_closed) == (frames(1), True)
+
+
+def test_a_line_with_nothing_queued_closes_at_once() -> None:
+    line, socket = new_line()
+    line.close()
+    assert socket.is_closed
+
+
+def test_a_line_that_is_given_up_says_goodbye_behind_what_the_socket_has_and_forgets_the_rest() -> None:
+    line, socket = new_line()
+    line.write(b"had ")
+    line.pause()
+    queue(line, 1)
+    line.give_up(b"bye")
+    assert socket.written == b"had bye"
+    assert line.queued_bytes == 0
+    line.resume()
+    assert socket.written == b"had bye"
+
+
+def test_a_dropped_line_forgets_all() -> None:
+    line, socket = new_line()
+    line.pause()
+    queue(line, 1)
+    line.drop()
+    assert (line.is_backed_up, line.queued_bytes) == (False, 0)
+    line.resume()
+    assert socket.writes == []
+
+
+# Who waits for it
+
+
+async def _begun(waits: Any) -> asyncio.Task[None]:
+    task = asyncio.create_task(waits)
+    await turn()
+    return task
+
+
+async def test_an_open_line_is_drained() -> None:
+    await asyncio.wait_for(new_line()[0].drained(), 5)
+
+
+@pytest.mark.parametrize("end", [lambda line: line.resume(), lambda line: line.drop()], ids=["resume", "drop"])
+async def test_who_waits_until_nothing_is_queued_waits_that_long_and_no_longer(end: Any) -> None:
+    line, socket = new_line(pauses_at=1)
+    line.pause()
+    for number in range(2):
+        queue(line, number)
+    waiting = await _begun(line.drained())
+    line.resume()  # pauses after the first
+    await turn()
+    assert not waiting.done()
+    socket.pauses_at = None
+    end(line)
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_waits_for_a_client_to_read_something_goes_on_with_the_first_bytes() -> None:
+    line, _ = new_line(pauses_at=1)
+    line.pause()
+    for number in range(2):
+        queue(line, number)
+    line.is_stalled = True
+    waiting = await _begun(line.progress())
+    assert not waiting.done()
+    line.resume()
+    await asyncio.wait_for(waiting, 5)
+    assert not line.is_stalled
+    assert line.is_backed_up
+
+
+async def test_nobody_waits_for_a_client_that_is_gone() -> None:
+    line, _ = new_line()
+    line.pause()
+    queue(line, 1)
+    waiting = await _begun(line.progress())
+    line.drop()
+    await asyncio.wait_for(waiting, 5)
+
+
+# Rest
 
 
 async def test_a_line_that_rests_writes_what_waits_at_once_and_what_comes_next_later_and_in_order() -> None:
@@ -152,79 +283,69 @@ async def test_a_line_that_rests_writes_all_before_it_closes_and_nothing_after_i
     assert second.writes == []
 
 
-async def test_one_transport_that_fails_is_cut_and_no_other_line_notices() -> None:
-    class Failing(Socket):
-        is_aborted = False
-
-        def write(self, data: bytes) -> None:
-            raise RuntimeError("broken")
-
-        def abort(self) -> None:
-            self.is_aborted = True
-
-    failing, (line, socket) = Failing(), new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
-    for data in (b"one", b"two"):
-        cork.put([Line(failing, Ledger()), line], data)  # type: ignore[arg-type]
-        cork.flush()
-    cork.close()
-    assert failing.is_aborted
-    assert socket.writes == [b"one", b"two"]
-
-
-def test_a_loop_that_ended_before_what_waited_could_leave_holds_up_no_later_one() -> None:
-    line, socket = new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
-
-    async def cut_short() -> None:
-        now_ms = asyncio.get_running_loop().time() * 1000
-        cork._pacer.wrote(now_ms, now_ms + 1000)  # a busy server
-        cork.put([line], b"one ")
-
-    async def later() -> None:
-        cork.put([line], b"two")
-        async with asyncio.timeout(5):
-            while not socket.writes:  # noqa: ASYNC110 (what waits is a timer's)
-                await asyncio.sleep(0.001)
-
-    asyncio.run(cut_short())
-    asyncio.run(later())
-    assert socket.writes == [b"one two"]
+# All of it
 
 
 def test_everything_else_is_the_transports_own() -> None:
-    assert new_line()[0].get_write_buffer_size() == 7
-    counter = CountingTransport(Socket())  # type: ignore[arg-type]
+    line, socket = new_line()
+    assert line.get_write_buffer_size() == 7
+    counter = CountingTransport(socket)
     counter.write(b"123")
     assert (counter.sent_bytes, counter.ledger) == (3, None)
 
 
-steps = st.lists(
-    st.tuples(st.sampled_from(["put", "write", "flush", "turn"]), st.sets(st.integers(0, 3), min_size=1), st.binary())
+@given(
+    st.lists(st.sampled_from(["put", "put", "say", "pause", "resume", "fills", "turn", "close"]), max_size=60),
+    st.booleans(),
 )
+def test_whatever_happens_when_everything_leaves_once_in_order_and_is_booked(steps: list[str], resumes: bool) -> None:
+    """As the road drives it: corked where the line is open, queued where it is backed up."""
+    ledger = Ledger()
+    line, socket = new_line(ledger=ledger)
+    said: set[int] = set()
 
-
-@given(steps)
-def test_no_line_loses_doubles_or_overtakes_anything(steps: list[tuple[str, set[int], bytes]]) -> None:
-    pairs = [new_line() for _ in range(4)]
-    expected = [b""] * 4
-
-    async def drive() -> None:
-        cork = Cork(Ledger(), lambda: 5.0)
-        actions: dict[str, Any] = {
-            "put": lambda some, data: cork.put([pairs[number][0] for number in some], data),
-            "write": lambda some, data: [pairs[number][0].write(data) for number in some],
-        }
-        for step, some, data in steps:
-            if step in actions:
-                actions[step](some, data)
-                for number in some:
-                    expected[number] += data
-            elif step == "flush":
-                cork.flush()
-            else:
-                await turn()
+    async def drive() -> int:
+        cork, count, is_closed = Cork(ledger, lambda: 5.0), 0, False
+        for step in steps:
+            match step:
+                case "put" if not is_closed:
+                    if line.is_backed_up:
+                        queue(line, count, ledger)
+                    else:
+                        frame = frames(count)
+                        cork.put([line], frame, new_tally(ledger).booking(len(frame) - 2, len(frame), first=True))
+                    count += 1
+                case "say" if not is_closed:  # of no event
+                    line.write(frames(count))
+                    said.add(count)
+                    count += 1
+                case "pause" if not socket.is_closed:
+                    line.pause()
+                case "resume":
+                    socket.pauses_at = None
+                    line.resume()
+                case "fills":
+                    socket.pauses_at = 1
+                case "turn":
+                    await turn()
+                case "close":
+                    is_closed = True
+                    line.close()
+        socket.pauses_at = None
+        if resumes:
+            line.resume()
+        else:
+            cork.forget(line)
+            line.drop()
         cork.close()
+        return count
 
-    asyncio.run(drive())
-    assert [b"".join(socket.writes) for _, socket in pairs] == expected
+    count = asyncio.run(drive())
+    everything = frames(*range(count))
+    assert everything.startswith(socket.written)
+    if resumes:
+        assert socket.written == everything
+    assert ledger.sent_bytes == line.sent_bytes == len(socket.written)
+    left = [number for number in range(count) if len(frames(*range(number + 1))) <= len(socket.written)]
+    booked = frames(*(number for number in left if number not in said))
+    assert sum(row.wire_bytes for row in ledger.rows().values()) == len(booked)
