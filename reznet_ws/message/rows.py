@@ -1,7 +1,7 @@
 """Format 3: an event as what changed since an earlier one like it, against what its receivers already hold.
 
 In: a state, and the text of a Socket.IO packet. Out: the line that travels and the state after it.
-Never: keeps anything but in the states it is handed and gives back; refers to what a receiver of the state was not sent.
+Never: keeps anything but in the states it is given and gives back; refers to what a receiver was not sent.
 
 A state belongs to a history: whoever was sent the same has the same state, the same object, and one encoding serves all
 of them. A state never changes, so two audiences that part go on from the same one. Whoever's state is another one, or
