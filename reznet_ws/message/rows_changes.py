@@ -27,7 +27,8 @@ _PASS = SIGNS[7 * GAPS]
 # Sums and differences of 15 digits are exact in JavaScript's numbers.
 whole = re.compile(r"0|-?[1-9][0-9]{0,14}", re.ASCII).fullmatch
 is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII).fullmatch
-_UUID_CHARS = 36
+_is_packed = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]", re.ASCII).fullmatch
+_UUID_CHARS, _PACKED_CHARS = 36, 22
 # Fewer are no shorter than what deflate makes of them.
 _MIN_PREFIX, MAX_PREFIX = 6, len(SIGNS)
 # Beyond that, the rest of a UUID is shorter than the whole of it in base64.
@@ -47,7 +48,9 @@ def change(old: str, new: str, step: int | None) -> tuple[int, str]:
             return APPENDED, new[len(old) - 1 : -1]
         shared = _count_shared(old[1:-1][:MAX_PREFIX], new[1:-1])
     if len(new) == _UUID_CHARS + 2 and shared < _MAX_UUID_PREFIX and is_uuid(new[1:-1]):
-        return UUID, binascii.b2a_base64(bytes.fromhex(new[1:-1].replace("-", "")), newline=False)[:22].decode()
+        return UUID, binascii.b2a_base64(bytes.fromhex(new[1:-1].replace("-", "")), newline=False)[
+            :_PACKED_CHARS
+        ].decode()
     if shared:
         return PREFIX, SIGNS[shared - 1] + new[1 + shared : -1]
     return STRING, new[1:-1]
@@ -125,10 +128,7 @@ def _count_shared(old: str, new: str) -> int:
 
 
 def _read_uuid(text: str) -> str:
-    try:
-        digits = binascii.a2b_base64(text + "==", strict_mode=True).hex()
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"no UUID: {error}") from error
-    if len(digits) != 32:
-        raise ValueError("a UUID has 128 bits")
+    if not _is_packed(text):
+        raise ValueError("no UUID")
+    digits = binascii.a2b_base64(text + "==").hex()
     return "-".join(digits[begin:end] for begin, end in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))

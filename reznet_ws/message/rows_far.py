@@ -45,7 +45,7 @@ class _Log:
 
 @dataclass(slots=True, eq=False)
 class FarHistory:
-    """The texts that all receivers were sent, the oldest beyond `max_chars` left out. Positions count from the first."""
+    """The texts that all receivers were sent, without the oldest beyond `max_chars`; places count from the first."""
 
     max_chars: int
     log: _Log = field(default_factory=_Log)

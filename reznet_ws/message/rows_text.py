@@ -3,8 +3,8 @@ r"""Format 3's words: how a packet's text falls into fixed pieces and leaves, an
 In: the text of a Socket.IO packet. Out: its head, the pieces between its values, and the values' own text, or None.
 Never: parses a value: all that is compared and sent is text, so what comes back is the very text that went in.
 
-A *leaf* is a value that holds no other, as written: `"Ann"` with its quotes and escapes, `1.0`, `null`. The *pieces* are
-what stands between leaves, keys included. The *head* is all up to the event's name: `2["price"`, `2/desk,["price"`.
+A *leaf* is a value that holds no other, as written: `"Ann"` with its quotes and escapes, `1.0`, `null`. The *pieces*
+are what stands between leaves, keys included. The *head* is all up to the event's name: `2["price"`, `2/desk,["price"`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from itertools import chain
 
-# One printable character of ASCII for each number below 80. It holds no digit, with which every other packet begins, and
-# none of the signs below.
+# One printable character of ASCII for each number below 80: no digit, with which every other packet begins, and none of
+# the signs below.
 SIGNS = "%&'()*+,-./" + "".join(map(chr, range(ord(":"), ord("~") + 1)))
 NUMBER = {sign: number for number, sign in enumerate(SIGNS)}
 FORGET, SHAPE, NEWEST_TEMPLATE, ROW_TEMPLATE, LONG = '"', "!", "#", "$", " "
