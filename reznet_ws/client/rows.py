@@ -6,7 +6,6 @@ Never: guesses. What refers to something that is not held ends the decoding, for
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from reznet_ws.message.rows_text import (
 )
 
 MAX_CHARS = 10 * 1024 * 1024
-_REFERENCE = re.compile(f"{FAR}([^{FAR}]{{{DISTANCE_SIGNS}}})([^{FAR}]{{{LENGTH_SIGNS}}})", re.DOTALL)
+_REFERENCE_SIGNS = DISTANCE_SIGNS + LENGTH_SIGNS
 
 
 class RowsError(ValueError):
@@ -176,13 +175,17 @@ class _FarTexts:
         return line
 
     def _pieces(self, line: str) -> Iterator[str]:
-        pieces = _REFERENCE.split(line)
-        lengths = [_number(length) for length in pieces[2::3]]
-        if sum(lengths) + len(line) > self._max_chars:
-            raise ValueError("a line comes to more than a connection takes")
-        yield pieces[0]
-        for distance, length, following in zip(pieces[1::3], lengths, pieces[3::3], strict=True):
-            place = self._end - _number(distance)
+        first, *references = line.split(FAR)
+        chars = len(first)
+        yield first
+        for reference in references:
+            if len(reference) < _REFERENCE_SIGNS:
+                raise ValueError("a reference that is cut")
+            place = self._end - _number(reference[:DISTANCE_SIGNS])
+            length = _number(reference[DISTANCE_SIGNS:_REFERENCE_SIGNS])
+            chars += length
+            if chars > self._max_chars:
+                raise ValueError("a line comes to more than a connection takes")
             number = bisect_right(self._starts, place) - 1
             if number < 0:
                 raise ValueError("a reference to what was never sent")
@@ -191,7 +194,7 @@ class _FarTexts:
             if len(text) != length:
                 raise ValueError("a reference beyond its text")
             yield text
-            yield following
+            yield reference[_REFERENCE_SIGNS:]
 
 
 def _number(signs: str) -> int:

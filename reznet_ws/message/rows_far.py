@@ -8,7 +8,9 @@ how long it is. Characters are Unicode's code points. A line of `MIN_TEXT_CHARS`
 complete, and the oldest leave it.
 
 A history never changes: `shorten` gives another one. Those of one line of descent share one log and one index, which
-only the newest of them appends to; where two part, the second copies. So a history of 4 MB is kept once.
+only the newest of them appends to; where two part, the second copies. So a history of 4 MB is kept once. The index only
+tells where to look, and what is found is compared: an older history may find less than it did, and never what is not in
+it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import re
 import zlib
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from reznet_ws.message.rows_text import FAR, SIGNS
@@ -31,6 +34,8 @@ _MAX_REPEAT = len(SIGNS) ** LENGTH_SIGNS - 1
 # Where text is looked up: at characters that come once in some 40, in whatever script, and after each escape.
 _ANCHOR = re.compile("[\\\\vkVK7" + "".join(map(chr, range(0x87, 0xD800, 32))) + "]")
 _KEY_CHARS = 24
+# Where they come closer than that, as in columns of numbers, not all are remembered; all are looked up.
+_SPACING = 16
 _SLOTS = 2**17
 
 
@@ -40,7 +45,8 @@ class _Log:
 
     starts: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    places: array[int] = field(default_factory=lambda: array("Q", bytes(8 * _SLOTS)))
+    # Made for the first text: it takes 1 MB.
+    places: array[int] = field(default_factory=lambda: array("Q"))
 
 
 @dataclass(slots=True, eq=False)
@@ -56,54 +62,50 @@ class FarHistory:
     def shorten(self, line: str) -> tuple[str, FarHistory]:
         """The line with references for what repeats, and the history with the line in it."""
         parts, done = [], 0
-        for anchor in _ANCHOR.finditer(line):
-            at = anchor.start()
-            if at < done:
-                continue
-            place = self.log.places[_slot(line, at)] - 1
-            found = self._extend(line, at, done, place) if place >= 0 else None
-            if found is not None:
-                begin, length, source = found
-                parts += [
-                    line[done:begin],
-                    FAR,
-                    _digits(self.end - source, DISTANCE_SIGNS),
-                    _digits(length, LENGTH_SIGNS),
-                ]
-                done = begin + length
+        for begin, end, source in self._repeats(line) if self.count else ():
+            distance = _digits(self.end - source, DISTANCE_SIGNS)
+            parts += [line[done:begin], FAR, distance, _digits(end - begin, LENGTH_SIGNS)]
+            done = end
         return "".join(parts) + line[done:], self._add(line)
 
-    def _extend(self, line: str, at: int, done: int, place: int) -> tuple[int, int, int] | None:
-        """The longest repeat around a place that may hold the same text: its begin and length, and where it lies."""
-        log = self.log
-        number = bisect_right(log.starts, place, self.first, self.count) - 1
-        if number < self.first:
-            return None
-        text, offset = log.texts[number], place - log.starts[number]
-        if text[offset : offset + _KEY_CHARS] != line[at : at + _KEY_CHARS]:
-            return None
-        before = _same_before(line, at, text, offset, min(at - done, offset))
-        begin, source = at - before, offset - before
-        length = min(before + _same_after(line, at, text, offset), _MAX_REPEAT)
-        is_far = self.end - place > _NEAR_CHARS
-        if length < (_MIN_REPEAT if is_far else _MIN_NEAR_REPEAT):
-            return None
-        return begin, length, log.starts[number] + source
+    def _repeats(self, line: str) -> Iterator[tuple[int, int, int]]:
+        """Where the line repeats what is worth a reference, and from where: in order, without overlaps."""
+        log, done, seen = self.log, 0, 0
+        for anchor in _ANCHOR.finditer(line):
+            at = anchor.start()
+            place = log.places[_slot(line, at)] - 1 if at >= seen else -1
+            number = bisect_right(log.starts, place, self.first, self.count) - 1
+            if place < 0 or number < self.first:
+                continue
+            text, offset = log.texts[number], place - log.starts[number]
+            if text[offset : offset + _KEY_CHARS] != line[at : at + _KEY_CHARS]:
+                continue
+            before = _same_before(line, at, text, offset, min(at - done, offset))
+            # What was found too short or too near here, is so for the anchors in it too.
+            seen = at + _same_after(line, at, text, offset)
+            begin, end = at - before, min(seen, at - before + _MAX_REPEAT)
+            if end - begin >= (_MIN_REPEAT if self.end - place > _NEAR_CHARS else _MIN_NEAR_REPEAT):
+                yield begin, end, place - before
+                done = seen = end
 
     def _add(self, line: str) -> FarHistory:
         log, first, count = self.log, self.first, self.count
         if len(log.starts) != count or first > count // 2 + 64:
             log = _Log(log.starts[first:count], log.texts[first:count], log.places[:])
             first, count = 0, len(log.starts)
+        if not log.places:
+            log.places = array("Q", bytes(8 * _SLOTS))
         log.starts.append(self.end)
         log.texts.append(line)
+        free = 0
         for anchor in _ANCHOR.finditer(line):
-            log.places[_slot(line, anchor.start())] = self.end + anchor.start() + 1
+            at = anchor.start()
+            if at >= free:
+                log.places[_slot(line, at)] = self.end + at + 1
+                free = at + _SPACING
         end = self.end + len(line)
-        while end - log.starts[first] > self.max_chars:
+        while first < len(log.starts) and end - log.starts[first] > self.max_chars:
             first += 1
-            if first == len(log.starts):
-                break
         return FarHistory(self.max_chars, log, first, count + 1, end)
 
 

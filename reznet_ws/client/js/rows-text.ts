@@ -206,13 +206,15 @@ function uuidOf(text: string): string {
 export function takeApart(packet: string): { pieces: string[]; leaves: string[] } {
   const pieces: string[] = [];
   const leaves: string[] = [];
-  let at = packet.indexOf("[") + 1;
-  let piece = 0;
-  if (at > 0 && packet[at] === '"') {
-    at = endOfString(packet, at);
+  // A namespace may hold any bracket, and ends with a comma.
+  const begin = packet[1] === "/" ? packet.indexOf(",") + 1 : 1;
+  if (!packet.startsWith('["', begin)) {
+    throw new RowsError("a shape that is no event");
   }
+  let at = endOfString(packet, begin + 1);
+  let piece = 0;
   while (at < packet.length) {
-    const begin = at;
+    const start = at;
     const sign = packet[at] as string;
     if (" {}[],:".includes(sign)) {
       at += 1;
@@ -233,8 +235,8 @@ export function takeApart(packet: string): { pieces: string[]; leaves: string[] 
         at += 1;
       }
     }
-    pieces.push(packet.slice(piece, begin));
-    leaves.push(packet.slice(begin, at));
+    pieces.push(packet.slice(piece, start));
+    leaves.push(packet.slice(start, at));
     piece = at;
   }
   pieces.push(packet.slice(piece));

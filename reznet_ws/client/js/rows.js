@@ -1,8 +1,8 @@
 /**
  * Format 3 in browsers and Node: gives socket.io-client the packets that the server emitted.
  *
- * `io(url, { query: { reznet: 3 }, parser: rows(io) })`, with socket.io-client 4.x as it is. Mirrors client/rows.py;
- * docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and rows-text.js beside it.
+ * `io(url, { query: { reznet: 3 }, parser: rows(Manager) })`, with socket.io-client 4.x as it is. Mirrors
+ * client/rows.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and rows-text.js beside it.
  */
 import { apply, APPENDED, count, COUNTER, differenceOf, isDigit, numberOf, readMask, STEP } from "./rows-text.js";
 import { FarTexts, RowsError, takeApart } from "./rows-text.js";
@@ -154,11 +154,12 @@ export class RowsDecoder {
 /**
  * The `parser` option of socket.io-client: its own parser, with format 3 understood as well.
  *
- * Shape: `io` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, which then begins anew.
+ * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and the
+ * client connects again.
  */
-export function rows(io) {
+export function rows(Manager) {
     // A manager that never connects shows the parser that its bundle was built with.
-    const stock = new io.Manager({ autoConnect: false });
+    const stock = new Manager({ autoConnect: false });
     class Decoder extends stock.decoder.constructor {
         rows = new RowsDecoder();
         add(data) {
