@@ -18,7 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from reznet_ws.client.rows import RowsDecoder
 from reznet_ws.message.rows import Bounds, RowsState, begin, encode, join
 
-FRAMES = Path(__file__).parents[2] / "reznet_ws/client/js/test/rows-frames.json"
+ROOT = Path(__file__).parents[2]
+FRAMES = ROOT / "reznet_ws/client/js/test/rows-frames.json"
 TIGHT = Bounds(rows=3, shapes=4, leaves=30, packet_chars=4000, kept_chars=8_000, far_chars=20_000)
 ALL_BOUNDS = [Bounds(), Bounds(far_chars=2**20), TIGHT]
 
@@ -37,13 +38,21 @@ def _lines(packets: list[str], bounds: Bounds | None = None) -> list[str]:
     return lines
 
 
-def test_the_specification_has_these_frames() -> None:
-    state = begin()
-    for packet, line in json.loads(FRAMES.read_text())["golden"]:
-        text, after = encode(state, packet)
+@pytest.mark.parametrize(("name", "bounds"), [("golden", Bounds()), ("far", Bounds(far_chars=2**20))])
+def test_the_specification_s_frames_are_these(name: str, bounds: Bounds) -> None:
+    state = begin(bounds)
+    for packet, line in json.loads(FRAMES.read_text(encoding="utf-8"))[name]:
+        text, after = encode(state, packet, bounds)
         assert text == line
         assert after is not None
         state = after
+
+
+def test_the_specification_prints_them() -> None:
+    specification = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    printed = specification.replace("⇥", "\t").replace("⏎", "\n")
+    for packet, line in json.loads(FRAMES.read_text(encoding="utf-8"))["golden"]:
+        assert f"\n{packet}\n    {line}\n" in printed
 
 
 def test_the_same_again_takes_one_character() -> None:
