@@ -21,7 +21,7 @@ from typing import TypeVar
 from benchmarks.report import table
 from benchmarks.emissions import RecordedEvent, lab_traffic
 from benchmarks.window_bytes import geometric_mean
-from reznet_ws.client.rows import RowsDecoder
+from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import MIXES, generate
 from reznet_ws.ledger import header_bytes
 from reznet_ws.message.rows import Bounds, begin, encode, join

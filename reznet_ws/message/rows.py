@@ -27,6 +27,7 @@ from reznet_ws.message.rows_text import (
     ROW_TEMPLATE,
     SHAPE,
     SIGNS,
+    TEMPLATE_SIGNS,
     VALUE_END,
     Pieces,
     take_apart,
@@ -34,7 +35,7 @@ from reznet_ws.message.rows_text import (
 
 # What every receiver can hold. A row has a sign to be named by; four interleaved streams of text need as many rows as
 # come between two messages of one of them, and 8 rows were too few.
-MAX_SHAPES, MAX_TEMPLATES, MAX_ROWS = len(SIGNS), len(SIGNS), 32
+MAX_SHAPES, MAX_TEMPLATES, MAX_ROWS = len(SIGNS), len(TEMPLATE_SIGNS), 32
 MAX_LEAVES = 512
 MAX_PACKET_CHARS = 256 * 1024
 MAX_KEPT_CHARS = 4 * 1024 * 1024
@@ -238,4 +239,4 @@ def _free_sign(templates: dict[_TemplateKey, str]) -> str:
     if len(templates) == MAX_TEMPLATES:
         return templates.pop(next(iter(templates)))
     used = set(templates.values())
-    return next(sign for sign in SIGNS if sign not in used)
+    return next(sign for sign in TEMPLATE_SIGNS if sign not in used)

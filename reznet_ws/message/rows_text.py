@@ -16,6 +16,8 @@ from itertools import chain
 # One printable character of ASCII for each number below 80: no digit, with which every other packet begins, and none of
 # the signs below.
 SIGNS = "%&'()*+,-./" + "".join(map(chr, range(ord(":"), ord("~") + 1)))
+# A frame must not read as JSON: python-engineio's client hands on what its JSON parser makes of it (`packet.py`).
+TEMPLATE_SIGNS = "".join(sign for sign in SIGNS if sign not in "-[{NItfn")
 NUMBER = {sign: number for number, sign in enumerate(SIGNS)}
 FORGET, SHAPE, NEWEST_TEMPLATE, ROW_TEMPLATE, LONG = '"', "!", "#", "$", " "
 # Control characters, which JSON has nowhere inside a value: between lines, between values, before a far reference.

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from reznet_ws.client.rows import RowsDecoder
+from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.message.rows import Bounds, RowsState, begin, encode, join
+from reznet_ws.message.rows_text import TEMPLATE_SIGNS
 
 ROOT = Path(__file__).parents[2]
 FRAMES = ROOT / "reznet_ws/client/js/test/rows-frames.json"
@@ -80,6 +81,22 @@ def test_interleaved_streams_each_go_on_from_their_own_row() -> None:
     assert max(map(len, packets[200:])) > 200
 
 
+def test_no_frame_reads_as_json() -> None:
+    """Some Engine.IO clients hand on what their JSON parser makes of a message."""
+    for sign in [*TEMPLATE_SIGNS, *'!#$"', "\n2["]:
+        for rest in ["", "1", "-1.5", "]", "}", "aN", "nfinity", "rue", "alse", "ull", '\n"', '"']:
+            with pytest.raises(ValueError, match="line 1|line 2"):
+                json.loads(sign + rest)
+
+
+def test_templates_have_signs_of_their_own() -> None:
+    state = begin()
+    for number in range(500):
+        packet = _event("e", [number >> bit & 1 for bit in range(9)])
+        state = encode(state, packet).state or state
+    assert sorted(state.templates.values()) == sorted(TEMPLATE_SIGNS)
+
+
 def test_what_is_no_event_by_itself_travels_plain_and_changes_nothing() -> None:
     state = encode(begin(), '2["e",1]').state
     assert state is not None
@@ -123,7 +140,7 @@ def test_what_a_history_takes_is_bounded(bounds: Bounds) -> None:
         state = after or state
         rows = [row for shape in state.shapes.values() for row in shape.rows]
         assert len(state.shapes) <= bounds.shapes
-        assert len(state.templates) <= 80
+        assert len(state.templates) <= 72
         assert all(len(shape.rows) <= bounds.rows for shape in state.shapes.values())
         assert all(len(row.leaves) <= bounds.leaves for row in rows)
         assert state.kept_chars == sum(row.chars for row in rows)

@@ -2,7 +2,7 @@
  * Format 3 in browsers and Node: gives socket.io-client the packets that the server emitted.
  *
  * `io(url, { query: { reznet: 3 }, parser: rows(Manager) })`, with socket.io-client 4.x as it is. Mirrors
- * client/rows.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and rows-text.js beside it.
+ * client/rows_decoder.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and rows-text.js beside it.
  */
 
 import { apply, APPENDED, count, COUNTER, differenceOf, isDigit, numberOf, readMask, STEP } from "./rows-text.js";

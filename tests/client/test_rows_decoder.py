@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hostile_packets import hostile_packets
 
-from reznet_ws.client.rows import RowsDecoder, RowsError
+from reznet_ws.client.rows_decoder import RowsDecoder, RowsError
 from reznet_ws.message.rows import Bounds, begin, encode, join
 from reznet_ws.message.rows_text import FAR, SIGNS, take_apart
 
