@@ -83,16 +83,16 @@ def test_interleaved_streams_each_go_on_from_their_own_row() -> None:
 
 def test_no_frame_reads_as_json() -> None:
     """Some Engine.IO clients hand on what their JSON parser makes of a message."""
-    for sign in [*TEMPLATE_SIGNS, *'!#$"', "\n2["]:
+    for sign in [*TEMPLATE_SIGNS, *"!#$", '"\n', "\n2["]:
         for rest in ["", "1", "-1.5", "]", "}", "aN", "nfinity", "rue", "alse", "ull", '\n"', '"']:
-            with pytest.raises(ValueError, match="line 1|line 2"):
+            with pytest.raises(json.JSONDecodeError):
                 json.loads(sign + rest)
 
 
 def test_templates_have_signs_of_their_own() -> None:
-    state = begin()
-    for number in range(500):
-        packet = _event("e", [number >> bit & 1 for bit in range(9)])
+    state, draw = begin(), random.Random(1)
+    for _ in range(500):
+        packet = _event("e", [draw.choice([0, 1]) for _ in range(9)])
         state = encode(state, packet).state or state
     assert sorted(state.templates.values()) == sorted(TEMPLATE_SIGNS)
 
