@@ -14,6 +14,7 @@ from reznet_ws.message.rows import MAX_KEPT_CHARS, MAX_LEAVES, MAX_PACKET_CHARS,
 from reznet_ws.message.rows_changes import APPENDED, COUNTER, apply, read_mask
 from reznet_ws.message.rows_far import DISTANCE_SIGNS, LENGTH_SIGNS, MAX_FAR_CHARS, MIN_TEXT_CHARS
 from reznet_ws.message.rows_text import (
+    ASIDE,
     FAR,
     FORGET,
     LINE_END,
@@ -86,23 +87,34 @@ class RowsDecoder:
             if line == FORGET:
                 self.forget()
             elif line:
-                yield line if line[0].isdigit() else self._read(self._far.expand(line))
+                yield line if line[0].isdigit() else self._read(line)
 
     def _read(self, line: str) -> str:
+        is_aside = line[0] == ASIDE
+        line = self._far.expand(line[is_aside:], keep=not is_aside)
         sign = line[0]
         if sign == LONG:
             return line[1:]
-        if sign == SHAPE:
+        if sign in (NEWEST_TEMPLATE, ROW_TEMPLATE):
+            return self._read_mask(line, sign == ROW_TEMPLATE, is_aside)
+        if sign == SHAPE and not is_aside:
             return self._define(line[1], line[2:])
-        if sign == NEWEST_TEMPLATE:
-            mask, *values = line[3:].split(VALUE_END)
-            return self._follow(self._learn(line[1], line[2], mask, names_row=False), 0, values)
-        if sign == ROW_TEMPLATE:
-            mask, *values = line[4:].split(VALUE_END)
-            return self._follow(self._learn(line[1], line[2], mask, names_row=True), NUMBER[line[3]], values)
         template = self._templates[sign]
         back, text = (NUMBER[line[1]], line[2:]) if template.names_row else (0, line[1:])
-        return self._follow(template, back, text.split(VALUE_END) if text or template.value_count else [])
+        return self._follow(template, back, text.split(VALUE_END) if text or template.value_count else [], is_aside)
+
+    def _read_mask(self, line: str, names_row: bool, is_aside: bool) -> str:
+        name, line = ("", line[1:]) if is_aside else (line[1], line[2:])
+        shape, back = line[0], NUMBER[line[1]] if names_row else 0
+        mask, *values = line[1 + names_row :].split(VALUE_END)
+        operations = list(read_mask(mask))
+        count = sum(operation != COUNTER for _, operation in operations)
+        template = _Template(self._shapes[shape], names_row, operations, count)
+        if not is_aside:
+            if name not in NUMBER:
+                raise ValueError("a template has no such name")
+            self._templates[name] = template
+        return self._follow(template, back, values, is_aside)
 
     def _define(self, sign: str, packet: str) -> str:
         parts = take_apart(packet) if len(packet) <= MAX_PACKET_CHARS else None
@@ -116,16 +128,7 @@ class RowsDecoder:
         self._keep(len(packet))
         return packet
 
-    def _learn(self, name: str, shape: str, mask: str, *, names_row: bool) -> _Template:
-        operations = list(read_mask(mask))
-        count = sum(operation != COUNTER for _, operation in operations)
-        template = _Template(self._shapes[shape], names_row, operations, count)
-        if name not in NUMBER:
-            raise ValueError("a template has no such name")
-        self._templates[name] = template
-        return template
-
-    def _follow(self, template: _Template, back: int, values: list[str]) -> str:
+    def _follow(self, template: _Template, back: int, values: list[str], is_aside: bool) -> str:
         shape = template.shape
         base = shape.rows[back]
         leaves, steps, grows = list(base.leaves), {}, False
@@ -139,12 +142,13 @@ class RowsDecoder:
                 steps[number] = step
             grows = grows or operation == APPENDED
         row = _Row(tuple(leaves), steps, sum(map(len, leaves)))
-        shape.rows.insert(0, row)
-        if grows:
-            self._kept_chars -= shape.rows.pop(back + 1).chars
-        if len(shape.rows) > MAX_ROWS:
-            self._kept_chars -= shape.rows.pop().chars
-        self._keep(row.chars)
+        if not is_aside:
+            shape.rows.insert(0, row)
+            if grows:
+                self._kept_chars -= shape.rows.pop(back + 1).chars
+            if len(shape.rows) > MAX_ROWS:
+                self._kept_chars -= shape.rows.pop().chars
+            self._keep(row.chars)
         return put_together(shape.head, shape.pieces, row.leaves)
 
     def _keep(self, chars: int) -> None:
@@ -162,11 +166,11 @@ class _FarTexts:
         self._texts: list[str] = []
         self._end = 0
 
-    def expand(self, line: str) -> str:
-        """The line as it was, itself a text for later ones. Raises: ValueError."""
+    def expand(self, line: str, *, keep: bool) -> str:
+        """The line as it was, itself a text for later ones if it is to be kept. Raises: ValueError."""
         if FAR in line:
             line = "".join(self._pieces(line))
-        if len(line) >= MIN_TEXT_CHARS:
+        if keep and len(line) >= MIN_TEXT_CHARS:
             self._starts.append(self._end)
             self._texts.append(line)
             self._end += len(line)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from reznet_ws.message.rows_changes import APPENDED, COUNTER, STEP, change, write_mask
 from reznet_ws.message.rows_far import MIN_TEXT_CHARS, FarHistory
 from reznet_ws.message.rows_text import (
+    ASIDE,
     FAR,
     FORGET,
     LINE_END,
@@ -125,6 +126,28 @@ def encode(state: RowsState, packet: str, bounds: Bounds = DEFAULT) -> Encoded:
     return _finish(state, line, after)
 
 
+def encode_aside(state: RowsState, packet: str, bounds: Bounds = DEFAULT) -> str:
+    """One packet for some of those whose state this is, and stays; the packet as it came, where nothing is shorter."""
+    parts = take_apart(packet) if len(packet) <= bounds.packet_chars else None
+    shape = state.shapes.get((parts.head, parts.pieces)) if parts is not None else None
+    if parts is not None and shape is not None:
+        back = _nearest(shape.rows, parts.leaves)
+        mask, values, _, _ = _changes(shape.rows[back], parts.leaves)
+        sign = state.templates.get((shape.sign, back > 0, mask))
+        if sign is not None:
+            line = ASIDE + _by_template(sign, back, values)
+        else:
+            base = f"{ROW_TEMPLATE}{shape.sign}{SIGNS[back]}" if back else f"{NEWEST_TEMPLATE}{shape.sign}"
+            line = ASIDE + base + VALUE_END.join((mask, *values))
+    elif _may_refer(state, packet):
+        line = ASIDE + LONG + packet
+    else:
+        return packet
+    if state.far is not None and len(line) >= MIN_TEXT_CHARS:
+        line = state.far.refer(line)
+    return line if len(line) < len(packet) else packet
+
+
 def join(lines: Sequence[str]) -> str:
     """One frame of several lines, in order."""
     text = LINE_END.join(lines)
@@ -140,11 +163,15 @@ def _finish(state: RowsState, line: str, after: RowsState) -> Encoded:
 
 def _encode_long(state: RowsState, packet: str) -> Encoded:
     """What is no row may still repeat what was sent long ago."""
-    if state.far is None or len(packet) < MIN_TEXT_CHARS or not packet.startswith("2"):
-        return Encoded(packet, None)
-    if LINE_END in packet or FAR in packet:
+    if not _may_refer(state, packet):
         return Encoded(packet, None)
     return _finish(state, LONG + packet, RowsState(state.shapes, state.templates, state.kept_chars, state.far, False))
+
+
+def _may_refer(state: RowsState, packet: str) -> bool:
+    if state.far is None or len(packet) < MIN_TEXT_CHARS or not packet.startswith("2"):
+        return False
+    return LINE_END not in packet and FAR not in packet
 
 
 def _define(state: RowsState, packet: str, parts: Pieces, bounds: Bounds) -> tuple[str, RowsState]:
@@ -170,9 +197,7 @@ def _follow(state: RowsState, parts: Pieces, shape: Shape, bounds: Bounds) -> tu
     templates = dict(state.templates)
     sign = templates.pop(template, None)
     if sign is not None:
-        line = f"{sign}{SIGNS[back]}" if back else sign
-        if values:
-            line += VALUE_END.join(values)
+        line = _by_template(sign, back, values)
     else:
         sign = _free_sign(templates)
         line = f"{ROW_TEMPLATE}{sign}{shape.sign}{SIGNS[back]}" if back else f"{NEWEST_TEMPLATE}{sign}{shape.sign}"
@@ -193,6 +218,10 @@ def _follow(state: RowsState, parts: Pieces, shape: Shape, bounds: Bounds) -> tu
     del shapes[key]
     shapes[key] = Shape(shape.sign, rows)
     return line, RowsState(shapes, templates, kept_chars, state.far, False)
+
+
+def _by_template(sign: str, back: int, values: Sequence[str]) -> str:
+    return f"{sign}{SIGNS[back] if back else ''}{VALUE_END.join(values)}"
 
 
 # A string that is sent again costs about that much behind deflate, and what is new of it a quarter.

@@ -61,12 +61,16 @@ class FarHistory:
 
     def shorten(self, line: str) -> tuple[str, FarHistory]:
         """The line with references for what repeats, and the history with the line in it."""
+        return self.refer(line), self._add(line)
+
+    def refer(self, line: str) -> str:
+        """The line with references for what repeats."""
         parts, done = [], 0
         for begin, end, source in self._repeats(line) if self.count else ():
             distance = _digits(self.end - source, DISTANCE_SIGNS)
             parts += [line[done:begin], FAR, distance, _digits(end - begin, LENGTH_SIGNS)]
             done = end
-        return "".join(parts) + line[done:], self._add(line)
+        return "".join(parts) + line[done:]
 
     def _repeats(self, line: str) -> Iterator[tuple[int, int, int]]:
         """Where the line repeats what is worth a reference, and from where: in order, without overlaps."""

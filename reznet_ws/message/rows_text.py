@@ -22,6 +22,8 @@ NUMBER = {sign: number for number, sign in enumerate(SIGNS)}
 FORGET, SHAPE, NEWEST_TEMPLATE, ROW_TEMPLATE, LONG = '"', "!", "#", "$", " "
 # Control characters, which JSON has nowhere inside a value: between lines, between values, before a far reference.
 LINE_END, VALUE_END, FAR = "\n", "\t", "\x01"
+# In front of a line that changes nothing at the receiver.
+ASIDE = "\x02"
 
 _STRING = r'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*+"'
 _HEAD = re.compile(rf'2(?:/[^,"\x00-\x1f]*+,)?\[{_STRING}')

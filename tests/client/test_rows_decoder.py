@@ -13,7 +13,7 @@ import pytest
 from hostile_packets import hostile_packets
 
 from reznet_ws.client.rows_decoder import RowsDecoder, RowsError
-from reznet_ws.message.rows import Bounds, begin, encode, join
+from reznet_ws.message.rows import Bounds, begin, encode, encode_aside, join
 from reznet_ws.message.rows_text import FAR, SIGNS, take_apart
 
 JS = Path(__file__).parents[2] / "reznet_ws/client/js"
@@ -36,6 +36,14 @@ def test_the_specification_s_frames_come_back_as_they_were_emitted(name: str) ->
         assert decoder.decode(line) == [packet]
     together = join([line for _, line in FRAMES[name]])
     assert RowsDecoder().decode(together) == [packet for packet, _ in FRAMES[name]]
+
+
+def test_lines_for_some_change_nothing() -> None:
+    decoder = RowsDecoder()
+    for line in FRAMES["aside"]["before"]:
+        decoder.decode(line)
+    for packet, line in FRAMES["aside"]["frames"] * 2:
+        assert decoder.decode(line) == [packet]
 
 
 @pytest.mark.parametrize("packet", ["", "0", '2["e",{\n"a":1}]', "3/a,7[1]", '51-["\x01",{}]'])
@@ -83,8 +91,11 @@ def test_python_and_javascript_get_a_million_hostile_values_as_they_were_emitted
             several = list(islice(packets, 1 + values % 5))
             lines = []
             for packet in several:
-                line, after = encode(state, packet, bounds)
-                state = after or state
+                if values % 7:
+                    line, after = encode(state, packet, bounds)
+                    state = after or state
+                else:
+                    line = encode_aside(state, packet, bounds)
                 lines.append(line)
                 parts = take_apart(packet)
                 values += len(parts.leaves) if parts else 0

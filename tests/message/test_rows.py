@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from reznet_ws.client.rows_decoder import RowsDecoder
-from reznet_ws.message.rows import Bounds, RowsState, begin, encode, join
+from reznet_ws.message.rows import Bounds, RowsState, begin, encode, encode_aside, join
 from reznet_ws.message.rows_text import TEMPLATE_SIGNS
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +95,17 @@ def test_templates_have_signs_of_their_own() -> None:
         packet = _event("e", [draw.choice([0, 1]) for _ in range(9)])
         state = encode(state, packet).state or state
     assert sorted(state.templates.values()) == sorted(TEMPLATE_SIGNS)
+
+
+def test_the_specification_s_lines_for_some_are_these() -> None:
+    aside, state = json.loads(FRAMES.read_text(encoding="utf-8"))["aside"], begin()
+    for line in aside["before"]:
+        text, after = encode(state, RowsDecoder().decode(line)[0] if "!" in line else aside["frames"][0][0])
+        assert text == line
+        assert after is not None
+        state = after
+    for packet, line in aside["frames"]:
+        assert encode_aside(state, packet) == line
 
 
 def test_what_is_no_event_by_itself_travels_plain_and_changes_nothing() -> None:
@@ -208,6 +219,9 @@ class Audiences(RuleBasedStateMachine):
                 by_state.setdefault(id(state), []).append(receiver)
         for same in by_state.values():
             state, frame = self.held[same[0]], []
+            if share < 1 and chosen.random() < 0.3:  # those who are left out stay in step
+                self._deliver(same, [encode_aside(state, packet, self.bounds) for packet in packets], packets)
+                continue
             for packet in packets:
                 line, after = encode(state, packet, self.bounds)
                 frame.append(line)

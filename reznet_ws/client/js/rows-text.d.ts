@@ -14,8 +14,8 @@ export declare class RowsError extends Error {
 export declare class FarTexts {
     private texts;
     private end;
-    /** The line as it was, itself a text for later ones. Throws RowsError. */
-    expand(line: string): string;
+    /** The line as it was, itself a text for later ones if it is to be kept. Throws RowsError. */
+    expand(line: string, keep: boolean): string;
     private fill;
     private read;
 }

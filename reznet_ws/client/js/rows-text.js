@@ -37,10 +37,10 @@ export class RowsError extends Error {
 export class FarTexts {
     texts = [];
     end = 0;
-    /** The line as it was, itself a text for later ones. Throws RowsError. */
-    expand(line) {
+    /** The line as it was, itself a text for later ones if it is to be kept. Throws RowsError. */
+    expand(line, keep) {
         const whole = line.includes(FAR) ? this.fill(line) : line;
-        if (whole.length < MIN_TEXT_CHARS) {
+        if (!keep || whole.length < MIN_TEXT_CHARS) {
             return whole;
         }
         const hasPairs = SURROGATE.test(whole);

@@ -44,10 +44,10 @@ export class FarTexts {
   private texts: { start: number; text: string; hasPairs: boolean }[] = [];
   private end = 0;
 
-  /** The line as it was, itself a text for later ones. Throws RowsError. */
-  expand(line: string): string {
+  /** The line as it was, itself a text for later ones if it is to be kept. Throws RowsError. */
+  expand(line: string, keep: boolean): string {
     const whole = line.includes(FAR) ? this.fill(line) : line;
-    if (whole.length < MIN_TEXT_CHARS) {
+    if (!keep || whole.length < MIN_TEXT_CHARS) {
       return whole;
     }
     const hasPairs = SURROGATE.test(whole);

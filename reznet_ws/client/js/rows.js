@@ -2,7 +2,8 @@
  * Format 3 in browsers and Node: gives socket.io-client the packets that the server emitted.
  *
  * `io(url, { query: { reznet: 3 }, parser: rows(Manager) })`, with socket.io-client 4.x as it is. Mirrors
- * client/rows_decoder.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and rows-text.js beside it.
+ * client/rows_decoder.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and
+ * rows-text.js beside it.
  */
 import { apply, APPENDED, count, COUNTER, differenceOf, isDigit, numberOf, readMask, STEP } from "./rows-text.js";
 import { FarTexts, RowsError, takeApart } from "./rows-text.js";
@@ -13,6 +14,8 @@ const NEWEST_TEMPLATE = "#";
 const ROW_TEMPLATE = "$";
 const LONG = " ";
 const VALUE_END = "\t";
+// In front of a line that changes nothing here.
+const ASIDE = "\x02";
 // What a connection holds. Units: characters of text, which are Unicode's code points: a string may be twice as long.
 const MAX_ROWS = 32;
 const MAX_LEAVES = 512;
@@ -42,33 +45,48 @@ export class RowsDecoder {
                 this.forget();
             }
             else if (line !== "") {
-                packets.push(isDigit(line) ? line : this.read(this.far.expand(line)));
+                packets.push(isDigit(line) ? line : this.read(line));
             }
         }
         return packets;
     }
-    read(line) {
-        switch (line[0]) {
-            case LONG:
-                return line.slice(1);
-            case SHAPE:
-                return this.define(line[1], line.slice(2));
-            case NEWEST_TEMPLATE: {
-                const values = line.slice(3).split(VALUE_END);
-                return this.follow(this.learn(line, values.shift(), false), 0, values);
-            }
-            case ROW_TEMPLATE: {
-                const values = line.slice(4).split(VALUE_END);
-                return this.follow(this.learn(line, values.shift(), true), numberOf(line[3]), values);
-            }
+    read(text) {
+        const isAside = text[0] === ASIDE;
+        const line = this.far.expand(isAside ? text.slice(1) : text, !isAside);
+        const sign = line[0];
+        if (sign === LONG) {
+            return line.slice(1);
         }
-        const template = this.templates.get(line[0]);
+        if (sign === NEWEST_TEMPLATE || sign === ROW_TEMPLATE) {
+            return this.readMask(line, sign === ROW_TEMPLATE, isAside);
+        }
+        if (sign === SHAPE && !isAside) {
+            return this.define(line[1], line.slice(2));
+        }
+        const template = this.templates.get(sign);
         if (template === undefined) {
             throw new RowsError("a template that was never told");
         }
-        const text = line.slice(template.namesRow ? 2 : 1);
-        const values = text === "" && template.valueCount === 0 ? [] : text.split(VALUE_END);
-        return this.follow(template, template.namesRow ? numberOf(line[1]) : 0, values);
+        const rest = line.slice(template.namesRow ? 2 : 1);
+        const values = rest === "" && template.valueCount === 0 ? [] : rest.split(VALUE_END);
+        return this.follow(template, template.namesRow ? numberOf(line[1]) : 0, values, isAside);
+    }
+    readMask(line, namesRow, isAside) {
+        const at = isAside ? 1 : 2;
+        const shape = this.shapes.get(line[at]);
+        if (shape === undefined) {
+            throw new RowsError("a template of a shape that was never told");
+        }
+        const back = namesRow ? numberOf(line[at + 1]) : 0;
+        const [mask, ...values] = line.slice(at + (namesRow ? 2 : 1)).split(VALUE_END);
+        const operations = readMask(mask, shape.pieces.length - 1);
+        const valueCount = operations.filter((operation, index) => index % 2 === 1 && operation !== COUNTER).length;
+        const template = { shape, namesRow, operations, valueCount };
+        if (!isAside) {
+            numberOf(line[1]);
+            this.templates.set(line[1], template);
+        }
+        return this.follow(template, back, values, isAside);
     }
     define(sign, packet) {
         numberOf(sign);
@@ -89,20 +107,8 @@ export class RowsDecoder {
         this.keep(packet.length);
         return packet;
     }
-    learn(line, mask, namesRow) {
-        const name = line[1];
-        numberOf(name);
-        const shape = this.shapes.get(line[2]);
-        if (shape === undefined) {
-            throw new RowsError("a template of a shape that was never told");
-        }
-        const operations = readMask(mask, shape.pieces.length - 1);
-        const valueCount = operations.filter((operation, index) => index % 2 === 1 && operation !== COUNTER).length;
-        const template = { shape, namesRow, operations, valueCount };
-        this.templates.set(name, template);
-        return template;
-    }
-    follow({ shape, operations, valueCount }, back, values) {
+    follow(template, back, values, isAside) {
+        const { shape, operations, valueCount } = template;
         const base = shape.rows[back];
         if (base === undefined || values.length !== valueCount) {
             throw new RowsError("a row that is not held, or values that do not fit it");
@@ -133,16 +139,21 @@ export class RowsDecoder {
             packet += leaf + shape.pieces[index];
             length += leaf.length;
         }
-        shape.rows.unshift({ leaves, steps, length });
-        if (grows) {
-            this.keptLength -= base.length;
-            shape.rows.splice(back + 1, 1);
+        if (!isAside) {
+            this.append(shape, { leaves, steps, length }, grows ? back : undefined);
+        }
+        return packet;
+    }
+    /** The newest row; the one that it goes on from, if it does, is dropped. */
+    append(shape, row, goneOn) {
+        shape.rows.unshift(row);
+        if (goneOn !== undefined) {
+            this.keptLength -= shape.rows.splice(goneOn + 1, 1)[0].length;
         }
         if (shape.rows.length > MAX_ROWS) {
             this.keptLength -= shape.rows.pop().length;
         }
-        this.keep(length);
-        return packet;
+        this.keep(row.length);
     }
     keep(length) {
         this.keptLength += length;
@@ -154,8 +165,8 @@ export class RowsDecoder {
 /**
  * The `parser` option of socket.io-client: its own parser, with format 3 understood as well.
  *
- * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and the
- * client connects again.
+ * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and
+ * the client connects again.
  */
 export function rows(Manager) {
     // A manager that never connects shows the parser that its bundle was built with.

@@ -2,7 +2,8 @@
  * Format 3 in browsers and Node: gives socket.io-client the packets that the server emitted.
  *
  * `io(url, { query: { reznet: 3 }, parser: rows(Manager) })`, with socket.io-client 4.x as it is. Mirrors
- * client/rows_decoder.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and rows-text.js beside it.
+ * client/rows_decoder.py; docs/formats.md has the wire. Plain ES modules for browsers and Node 18+: this one and
+ * rows-text.js beside it.
  */
 
 import { apply, APPENDED, count, COUNTER, differenceOf, isDigit, numberOf, readMask, STEP } from "./rows-text.js";
@@ -16,6 +17,8 @@ const NEWEST_TEMPLATE = "#";
 const ROW_TEMPLATE = "$";
 const LONG = " ";
 const VALUE_END = "\t";
+// In front of a line that changes nothing here.
+const ASIDE = "\x02";
 
 // What a connection holds. Units: characters of text, which are Unicode's code points: a string may be twice as long.
 const MAX_ROWS = 32;
@@ -69,34 +72,50 @@ export class RowsDecoder {
       if (line === FORGET) {
         this.forget();
       } else if (line !== "") {
-        packets.push(isDigit(line) ? line : this.read(this.far.expand(line)));
+        packets.push(isDigit(line) ? line : this.read(line));
       }
     }
     return packets;
   }
 
-  private read(line: string): string {
-    switch (line[0]) {
-      case LONG:
-        return line.slice(1);
-      case SHAPE:
-        return this.define(line[1], line.slice(2));
-      case NEWEST_TEMPLATE: {
-        const values = line.slice(3).split(VALUE_END);
-        return this.follow(this.learn(line, values.shift() as string, false), 0, values);
-      }
-      case ROW_TEMPLATE: {
-        const values = line.slice(4).split(VALUE_END);
-        return this.follow(this.learn(line, values.shift() as string, true), numberOf(line[3]), values);
-      }
+  private read(text: string): string {
+    const isAside = text[0] === ASIDE;
+    const line = this.far.expand(isAside ? text.slice(1) : text, !isAside);
+    const sign = line[0] as string;
+    if (sign === LONG) {
+      return line.slice(1);
     }
-    const template = this.templates.get(line[0] as string);
+    if (sign === NEWEST_TEMPLATE || sign === ROW_TEMPLATE) {
+      return this.readMask(line, sign === ROW_TEMPLATE, isAside);
+    }
+    if (sign === SHAPE && !isAside) {
+      return this.define(line[1], line.slice(2));
+    }
+    const template = this.templates.get(sign);
     if (template === undefined) {
       throw new RowsError("a template that was never told");
     }
-    const text = line.slice(template.namesRow ? 2 : 1);
-    const values = text === "" && template.valueCount === 0 ? [] : text.split(VALUE_END);
-    return this.follow(template, template.namesRow ? numberOf(line[1]) : 0, values);
+    const rest = line.slice(template.namesRow ? 2 : 1);
+    const values = rest === "" && template.valueCount === 0 ? [] : rest.split(VALUE_END);
+    return this.follow(template, template.namesRow ? numberOf(line[1]) : 0, values, isAside);
+  }
+
+  private readMask(line: string, namesRow: boolean, isAside: boolean): string {
+    const at = isAside ? 1 : 2;
+    const shape = this.shapes.get(line[at] as string);
+    if (shape === undefined) {
+      throw new RowsError("a template of a shape that was never told");
+    }
+    const back = namesRow ? numberOf(line[at + 1]) : 0;
+    const [mask, ...values] = line.slice(at + (namesRow ? 2 : 1)).split(VALUE_END);
+    const operations = readMask(mask as string, shape.pieces.length - 1);
+    const valueCount = operations.filter((operation, index) => index % 2 === 1 && operation !== COUNTER).length;
+    const template = { shape, namesRow, operations, valueCount };
+    if (!isAside) {
+      numberOf(line[1]);
+      this.templates.set(line[1] as string, template);
+    }
+    return this.follow(template, back, values, isAside);
   }
 
   private define(sign: string | undefined, packet: string): string {
@@ -119,21 +138,8 @@ export class RowsDecoder {
     return packet;
   }
 
-  private learn(line: string, mask: string, namesRow: boolean): Template {
-    const name = line[1];
-    numberOf(name);
-    const shape = this.shapes.get(line[2] as string);
-    if (shape === undefined) {
-      throw new RowsError("a template of a shape that was never told");
-    }
-    const operations = readMask(mask, shape.pieces.length - 1);
-    const valueCount = operations.filter((operation, index) => index % 2 === 1 && operation !== COUNTER).length;
-    const template = { shape, namesRow, operations, valueCount };
-    this.templates.set(name as string, template);
-    return template;
-  }
-
-  private follow({ shape, operations, valueCount }: Template, back: number, values: string[]): string {
+  private follow(template: Template, back: number, values: string[], isAside: boolean): string {
+    const { shape, operations, valueCount } = template;
     const base = shape.rows[back];
     if (base === undefined || values.length !== valueCount) {
       throw new RowsError("a row that is not held, or values that do not fit it");
@@ -163,16 +169,22 @@ export class RowsDecoder {
       packet += leaf + (shape.pieces[index] as string);
       length += leaf.length;
     }
-    shape.rows.unshift({ leaves, steps, length });
-    if (grows) {
-      this.keptLength -= base.length;
-      shape.rows.splice(back + 1, 1);
+    if (!isAside) {
+      this.append(shape, { leaves, steps, length }, grows ? back : undefined);
+    }
+    return packet;
+  }
+
+  /** The newest row; the one that it goes on from, if it does, is dropped. */
+  private append(shape: Shape, row: Row, goneOn: number | undefined): void {
+    shape.rows.unshift(row);
+    if (goneOn !== undefined) {
+      this.keptLength -= (shape.rows.splice(goneOn + 1, 1)[0] as Row).length;
     }
     if (shape.rows.length > MAX_ROWS) {
       this.keptLength -= (shape.rows.pop() as Row).length;
     }
-    this.keep(length);
-    return packet;
+    this.keep(row.length);
   }
 
   private keep(length: number): void {
@@ -194,8 +206,8 @@ interface StockDecoder {
 /**
  * The `parser` option of socket.io-client: its own parser, with format 3 understood as well.
  *
- * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and the
- * client connects again.
+ * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and
+ * the client connects again.
  */
 export function rows(Manager: ManagerLike): { Encoder: unknown; Decoder: unknown } {
   // A manager that never connects shows the parser that its bundle was built with.

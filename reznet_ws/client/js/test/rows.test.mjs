@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { RowsDecoder, RowsError } from "../rows.js";
 
-const { golden, far, forged } = JSON.parse(readFileSync(new URL("rows-frames.json", import.meta.url), "utf8"));
+const { golden, far, aside, forged } = JSON.parse(readFileSync(new URL("rows-frames.json", import.meta.url), "utf8"));
 const SIGNS = "%&'()*+,-./:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
 const digits = (number, count) =>
@@ -17,6 +17,14 @@ test("the specification's frames come back as they were emitted", () => {
     for (const [packet, frame] of frames) {
       assert.deepEqual(decoder.decode(frame), [packet]);
     }
+  }
+});
+
+test("lines for some change nothing", () => {
+  const decoder = new RowsDecoder();
+  aside.before.forEach((frame) => decoder.decode(frame));
+  for (const [packet, frame] of [...aside.frames, ...aside.frames]) {
+    assert.deepEqual(decoder.decode(frame), [packet]);
   }
 });
 
