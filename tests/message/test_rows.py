@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import strategies as s
 from hostile_packets import hostile_packets
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
@@ -251,3 +251,4 @@ class Audiences(RuleBasedStateMachine):
 
 
 TestAudiences = Audiences.TestCase
+TestAudiences.settings = settings(max_examples=25, stateful_step_count=25)
