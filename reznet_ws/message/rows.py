@@ -99,6 +99,7 @@ class Encoded(NamedTuple):
 class _Change(NamedTuple):
     mask: str
     values: Sequence[str]
+    leaves: list[str]
     steps: Mapping[int, int]
     grows: bool
 
@@ -132,7 +133,7 @@ def encode_aside(state: RowsState, packet: str, bounds: Bounds = DEFAULT) -> str
     shape = state.shapes.get((parts.head, parts.pieces)) if parts is not None else None
     if parts is not None and shape is not None:
         back = _nearest(shape.rows, parts.leaves)
-        mask, values, _, _ = _changes(shape.rows[back], parts.leaves)
+        mask, values, *_ = _changes(shape.rows[back], parts.leaves)
         sign = state.templates.get((shape.sign, back > 0, mask))
         if sign is not None:
             line = ASIDE + _by_template(sign, back, values)
@@ -192,7 +193,7 @@ def _define(state: RowsState, packet: str, parts: Pieces, bounds: Bounds) -> tup
 def _follow(state: RowsState, parts: Pieces, shape: Shape, bounds: Bounds) -> tuple[str, RowsState]:
     back = _nearest(shape.rows, parts.leaves)
     base = shape.rows[back]
-    mask, values, steps, grows = _changes(base, parts.leaves)
+    mask, values, leaves, steps, grows = _changes(base, parts.leaves)
     template: _TemplateKey = (shape.sign, back > 0, mask)
     templates = dict(state.templates)
     sign = templates.pop(template, None)
@@ -204,7 +205,7 @@ def _follow(state: RowsState, parts: Pieces, shape: Shape, bounds: Bounds) -> tu
         line += VALUE_END.join((mask, *values))
     templates[template] = sign
 
-    row = Row(parts.leaves, steps, sum(map(len, parts.leaves)))
+    row = Row(tuple(leaves), steps, sum(map(len, leaves)))
     rows = (row, *shape.rows)
     kept_chars = state.kept_chars + row.chars
     if grows:  # nobody goes on from a text that was gone on from
@@ -249,7 +250,10 @@ def _nearest(rows: Sequence[Row], leaves: tuple[str, ...]) -> int:
 def _changes(base: Row, leaves: tuple[str, ...]) -> _Change:
     old_leaves, old_steps = base.leaves, base.steps
     operations, values, steps, grows = [], [], {}, False
+    # What stays as it was is the same object in both rows, so that rows take little memory.
+    made = list(old_leaves)
     for number in compress(range(len(leaves)), map(ne, old_leaves, leaves)):
+        made[number] = leaves[number]
         operation, text = change(old_leaves[number], leaves[number], old_steps.get(number))
         operations.append((number, operation))
         if operation == COUNTER:
@@ -260,7 +264,7 @@ def _changes(base: Row, leaves: tuple[str, ...]) -> _Change:
             steps[number] = int(text)
         elif operation == APPENDED:
             grows = True
-    return _Change(write_mask(operations), values, steps, grows)
+    return _Change(write_mask(operations), values, made, steps, grows)
 
 
 def _free_sign(templates: dict[_TemplateKey, str]) -> str:

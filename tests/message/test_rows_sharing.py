@@ -10,6 +10,7 @@ from itertools import islice
 
 import pytest
 from hostile_packets import hostile_packets
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
