@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from benchmarks.report import table
 from benchmarks.emissions import RecordedEvent, lab_traffic
+from benchmarks.results_report import markdown_table
 from benchmarks.window_bytes import geometric_mean
 from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import MIXES, generate
@@ -141,19 +141,21 @@ def write_rows_report(sources: Mapping[str, Sequence[RecordedEvent]], tokens: in
         "",
         "Bytes of WebSocket frames, headers included. One 15-bit window at level 6 over the plain events = 1.",
         "",
-        *table([head, *rows]),
+        *markdown_table([head, *rows]),
         "",
         "Without deflate, plain events = 1:",
         "",
-        *table([["source", "plain bytes", *WAYS], *bare]),
+        *markdown_table([["source", "plain bytes", *WAYS], *bare]),
         "",
         "Streams that send the whole text so far with every token, behind the same window:",
         "",
-        *table([["streams × tokens", "plain bytes", "behind the window", "rows", "share"], *_growing_rows(tokens)]),
+        *markdown_table(
+            [["streams × tokens", "plain bytes", "behind the window", "rows", "share"], *_growing_rows(tokens)]
+        ),
         "",
         "us of CPU a message in Python (`json.dumps` of the same = 1: least, median, most of five rounds by turns):",
         "",
-        *table([["source", "way", "encode", "decode", "encode / json.dumps"], *_time_rows(sources, told)]),
+        *markdown_table([["source", "way", "encode", "decode", "encode / json.dumps"], *_time_rows(sources, told)]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -197,7 +199,9 @@ def _envelopes(emissions: Sequence[RecordedEvent], size: int) -> list[str]:
     """The seed's batches, for comparison."""
     return [
         packet_of(
-            RecordedEvent("message_batch", {"batch": True, "messages": [{"e": one.event, "d": one.data} for one in several]})
+            RecordedEvent(
+                "message_batch", {"batch": True, "messages": [{"e": one.event, "d": one.data} for one in several]}
+            )
         )
         for several in _in_batches(emissions, size)
     ]

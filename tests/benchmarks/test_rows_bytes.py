@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.rows_bytes import compute_rows, growing_texts, lab_mixes, time_codec
 from benchmarks.emissions import RecordedEvent
+from benchmarks.rows_bytes import compute_rows, growing_texts, lab_mixes, time_codec
 from reznet_ws.message.rows import Bounds
 
 
