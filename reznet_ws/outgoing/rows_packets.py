@@ -7,7 +7,6 @@ Never: sends, or encodes a value again: a row is made of the text that the appli
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from reznet_ws.ledger import Share
@@ -59,8 +58,7 @@ class RowsPackets:
                 continue
             texts = [str(outgoing.parts[0]) for outgoing in messages]
             for lines, group in self._sharing.ways(texts, connections):
-                sizes = map(len, lines)
-                shares = [replace(one.share, weight=size) for one, size in zip(messages, sizes, strict=True)]
+                shares = [one.share._replace(weight=len(line)) for one, line in zip(messages, lines, strict=True)]
                 yield [join(lines)], shares, group
 
     def _is_row(self, outgoing: Outgoing) -> bool:
