@@ -145,5 +145,10 @@ class RowsSharing(Generic[R]):
 
 
 def _chars_to_begin(state: RowsState) -> int:
-    """About what it takes to send all shapes again."""
-    return sum(sum(map(len, pieces)) + shape.rows[0].chars for (_, pieces), shape in state.shapes.items())
+    """About what it takes to send again the shapes that have come more than once."""
+    known = {sign for sign, _, _ in state.templates}
+    return sum(
+        sum(map(len, pieces)) + shape.rows[0].chars
+        for (_, pieces), shape in state.shapes.items()
+        if shape.sign in known
+    )
