@@ -130,7 +130,7 @@ def test_those_who_come_together_again_are_one_group_again() -> None:
     audience = Audience(10)
     audience.send(100, lambda number, receivers, draw: receivers[: 5 + 5 * (number < 20)])
     assert audience.groups == 2
-    audience.send(600, everyone)
+    audience.send(1000, everyone)
     assert audience.groups == 1
 
 
