@@ -25,7 +25,7 @@ from benchmarks.readme import renew
 from benchmarks.results_picture import draw, save_picture
 from benchmarks.results_report import write_report
 from benchmarks.rounds import Trial, interleave
-from benchmarks.rows_bytes import lab_mixes, write_rows_report
+from benchmarks.rows_bytes import lab_mixes, write_browser_report, write_rows_report
 from benchmarks.script import Script, write_script
 from benchmarks.stall import stall
 from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
@@ -136,6 +136,7 @@ def _add_rows(commands: Any) -> None:
     )
     rows.add_argument("files", nargs="*", type=Path, help="lines of JSON; the demo's mixes come last")
     rows.add_argument("--messages", type=int, default=ROWS_MESSAGES, help="of each, at most (default: %(default)s)")
+    rows.add_argument("--chromium", action="store_true", help="also time the decoder in Chromium")
     rows.set_defaults(run=_rows)
 
 
@@ -254,6 +255,8 @@ def _rows(args: argparse.Namespace) -> None:
     sources: dict[str, Sequence[RecordedEvent]] = {path.name: read_traffic(path, args.messages) for path in args.files}
     sources |= lab_mixes(args.messages)
     sys.stdout.write(write_rows_report(sources, min(args.messages, GROWING_TOKENS), _tell))
+    if args.chromium:
+        sys.stdout.write(write_browser_report(sources["demo, chat"]))
 
 
 def _stall(args: argparse.Namespace) -> None:

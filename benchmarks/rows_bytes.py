@@ -117,6 +117,17 @@ def time_codec(emissions: Sequence[RecordedEvent], bounds: Bounds) -> CodecTimes
     return CodecTimes(statistics.median(encodes), statistics.median(decodes), spread)
 
 
+def write_browser_report(emissions: Sequence[RecordedEvent]) -> str:
+    """What decoding takes in Chromium. Raises: Playwright's error where none is found."""
+    from benchmarks.rows_browser import time_in_chromium  # Playwright is of the tests' extra
+
+    packets = [packet_of(one) for one in emissions]
+    times = time_in_chromium(packets, {way: list(_encode(packets, bounds)) for way, bounds in WAYS.items()})
+    rows = [[way, f"{us:.1f}"] for way, us in times.items()]
+    said = "Decoding in Chromium, us a message of the lab's chat, `JSON.parse` of what comes out included:"
+    return "\n".join(["", said, "", *markdown_table([["way", "us"], *rows])]) + "\n"
+
+
 def write_rows_report(sources: Mapping[str, Sequence[RecordedEvent]], tokens: int, told: Callable[[str], None]) -> str:
     """Tables as Markdown. `tokens`: how many each stream of growing text has."""
     results = {}
