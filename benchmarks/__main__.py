@@ -1,5 +1,5 @@
 """The command line: `python -m benchmarks` compares servers by topology, `… latency` what batching does to delays,
-`… bytes` computes bytes, `… stall` stalls a reader, `… readme` writes README's tables.
+`… bytes` and `… rows` compute bytes, `… stall` stalls a reader, `… readme` writes README's tables.
 
 In: arguments. Out: tables on stdout, how far it is on stderr, and files in a folder.
 Never: ends with another status because a target is missed.
@@ -26,6 +26,7 @@ from benchmarks.readme import renew
 from benchmarks.results_picture import draw, save_picture
 from benchmarks.results_report import write_report
 from benchmarks.rounds import Trial, interleave
+from benchmarks.rows_bytes import lab_mixes, write_browser_report, write_rows_report
 from benchmarks.script import Script, write_script
 from benchmarks.stall import stall
 from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
@@ -34,6 +35,10 @@ from reznet_ws import Settings
 RESULTS = Path(__file__).parent / "results"
 # Of one source, at most: enough for windows to be full, and quick.
 COMPUTED_MESSAGES = 2000
+# Enough for tables to be full: a steady state.
+ROWS_MESSAGES = 6000
+# A long answer.
+GROWING_TOKENS = 2000
 # Where a topology has more conversations, several clients go through the same one, each from another place.
 _MOST_CONVERSATIONS = 64
 # About three minutes: every topology, stock and ours, one round.
@@ -48,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_run(commands)
     _add_latency(commands)
     _add_bytes(commands)
+    _add_rows(commands)
     _add_stall(commands)
     _add_readme(commands)
     named = arguments and (arguments[0] in commands.choices or arguments[0] in ("-h", "--help"))
@@ -123,6 +129,16 @@ def _add_bytes(commands: Any) -> None:
     computed.add_argument("--kept", type=int, help="KB of compressors to keep, at most (default: as the settings)")
     computed.add_argument("--seed", type=int, default=1, help="of the lab's chat (default: %(default)s)")
     computed.set_defaults(run=_bytes)
+
+
+def _add_rows(commands: Any) -> None:
+    rows = commands.add_parser(
+        "rows", help="format 3 against plain events, computed", description="Format 3 against plain events, computed."
+    )
+    rows.add_argument("files", nargs="*", type=Path, help="lines of JSON; the demo's mixes come last")
+    rows.add_argument("--messages", type=int, default=ROWS_MESSAGES, help="of each, at most (default: %(default)s)")
+    rows.add_argument("--chromium", action="store_true", help="also time the decoder in Chromium")
+    rows.set_defaults(run=_rows)
 
 
 def _add_stall(commands: Any) -> None:
@@ -236,6 +252,16 @@ def _bytes(args: argparse.Namespace) -> None:
         told=_tell,
     )
     sys.stdout.write(report)
+
+
+def _rows(args: argparse.Namespace) -> None:
+    if args.messages < 1:
+        raise ValueError("--messages must be above 0")
+    sources: dict[str, Sequence[RecordedEvent]] = {path.name: read_traffic(path, args.messages) for path in args.files}
+    sources |= lab_mixes(args.messages)
+    sys.stdout.write(write_rows_report(sources, min(args.messages, GROWING_TOKENS), _tell))
+    if args.chromium:
+        sys.stdout.write(write_browser_report(sources["demo, chat"]))
 
 
 def _stall(args: argparse.Namespace) -> None:

@@ -257,7 +257,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if session is None or isinstance(session, Session) or session.closed:
             return
         session.__class__ = Session
-        asked = grant(environ.get("QUERY_STRING", ""), self.refusal)
+        asked = grant(environ.get("QUERY_STRING", ""), self.refusal, rows=self.broadcast.settings.rows)
         connection = Connection(sid, session, asked)
         session.adopt(connection)
         takeover = _takeover.get()

@@ -27,7 +27,7 @@ from reznet_ws.adapters.inbound import (
     check_ack,
     check_event,
 )
-from reznet_ws.message.formats import GRANT_EVENT
+from reznet_ws.message.formats import GRANT_EVENT, ROWS_FORMAT
 from reznet_ws.message.payload import FORMAT
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.connection import Connection
@@ -148,7 +148,9 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
             # From here on, and not before: the client decodes what comes after the announcement.
             if asked.format == FORMAT:
                 connection.granted |= {namespace}
-                road.connections.changed()
+            elif asked.format == ROWS_FORMAT:
+                connection.granted_rows |= {namespace}
+            road.connections.changed()
 
     def _engineio_server_class(self) -> Any:
         return Engine

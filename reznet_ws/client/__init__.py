@@ -1,5 +1,6 @@
-"""Formats at the client: a Python decoder, and `js` with the one for browsers and Node."""
+"""Formats at the client: a Python decoder for each, and `js` with those for browsers and Node."""
 
 from reznet_ws.client.decoder import attach
+from reznet_ws.client.rows_client import attach_rows
 
-__all__ = ["attach"]
+__all__ = ["attach", "attach_rows"]

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs
 from reznet_ws.message.payload import FORMAT
 
 PLAIN_FORMAT = 1
-FORMATS = (PLAIN_FORMAT, FORMAT)
+ROWS_FORMAT = 3
+FORMATS = (PLAIN_FORMAT, FORMAT, ROWS_FORMAT)
 QUERY_KEY = "reznet"
 GRANT_EVENT = "connection_established"
 # What is echoed of an unknown number.
@@ -37,15 +38,18 @@ class Grant:
         return said
 
 
-def grant(query_string: str, refusal: str | None = None) -> Grant | None:
+def grant(query_string: str, refusal: str | None = None, *, rows: bool = True) -> Grant | None:
     """The grant for a connection, None for a client that asked for nothing: it is told nothing either.
 
-    Shape: `reznet=2&EIO=4&...` -> Grant. `refusal`: why the server can give format 1 only, if so.
+    Shape: `reznet=2&EIO=4&...` -> Grant. `refusal`: why the server can give format 1 only, if so; `rows`: whether it
+    gives format 3.
     """
     asked = parse_qs(query_string).get(QUERY_KEY) if QUERY_KEY in query_string else None
     if not asked:
         return None
     if refusal is not None:
         return Grant(PLAIN_FORMAT, asked[0], refusal)
+    if asked[0] == str(ROWS_FORMAT) and not rows:
+        return Grant(PLAIN_FORMAT, asked[0], "rows are off")
     known = {str(number): number for number in FORMATS}
     return Grant(known.get(asked[0], PLAIN_FORMAT), asked[0])

@@ -23,6 +23,7 @@ from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Encoder, Outgoing, WritePacket
 from reznet_ws.outgoing.line import Line
+from reznet_ws.outgoing.rows_packets import RowsPackets
 from reznet_ws.settings import Settings
 from reznet_ws.stats import MessageCounts, SlowReaders
 
@@ -39,6 +40,7 @@ class Broadcast:
         self.counts = MessageCounts()
         self.slow_readers = SlowReaders()
         self.histories = Histories()
+        self._rows = RowsPackets(settings)
         self.cork = Cork(self.ledger, lambda: self.settings.coalesce_ms)
         # Told of each packet and who gets it.
         self.on_post: Callable[[Receivers, Dispatch], object] | None = None
@@ -66,6 +68,7 @@ class Broadcast:
         self._settings = settings
         self._batcher = MessageBatcher(settings)  # whose window has yet to open, since it may be a shorter one
         self._encoder = Encoder(settings, self._write_packet)
+        self._rows.use(settings)
 
     @property
     def is_holding(self) -> bool:
@@ -94,11 +97,9 @@ class Broadcast:
         if audience.plain:
             self.post(audience.plain, self._single(outgoing))
         if audience.short:
-            now_ms = asyncio.get_running_loop().time() * 1000
-            may_wait = self._may_wait(outgoing, batch)
-            for group in self._batcher.add(audience.short, outgoing, now_ms, may_wait=may_wait):
-                self._post_batch(group.receivers, group.messages)
-            self._set_timer()
+            self._post_or_wait(audience.short, outgoing, may_wait=self._may_wait(outgoing, batch))
+        if audience.rows:
+            self._post_or_wait(audience.rows, outgoing, may_wait=self._rows.may_wait(outgoing, batch))
 
     def post(self, receivers: Receivers, dispatch: Dispatch) -> None:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""
@@ -190,6 +191,7 @@ class Broadcast:
     def forget(self, connection: Connection) -> None:
         """A client is gone."""
         self._batcher.discard(connection)
+        self._rows.forget(connection)
         self.close_line(connection)
         self.connections.pop(connection.sid, None)
         self.connections.changed()
@@ -234,9 +236,23 @@ class Broadcast:
             return False
         return short.may_wait(settings) if batch is None else batch and short.fits(settings)
 
+    def _post_or_wait(self, connections: Sequence[Connection], outgoing: Outgoing, *, may_wait: bool) -> None:
+        now_ms = asyncio.get_running_loop().time() * 1000
+        for group in self._batcher.add(connections, outgoing, now_ms, may_wait=may_wait):
+            self._post_batch(group.receivers, group.messages)
+        self._set_timer()
+
     def _post_batch(self, connections: Sequence[Connection], batch: Sequence[Outgoing]) -> None:
-        """Messages that travel together; those of one namespace share an envelope."""
-        receivers = Receivers(connections)
+        """Messages that travel together, to clients of formats 2 and 3."""
+        rows = [connection for connection in connections if connection.granted_rows]
+        for parts, shares, group in self._rows.packets(batch, rows) if rows else ():
+            self.post(Receivers(group), self._dispatch(parts, shares))
+        short = [connection for connection in connections if not connection.granted_rows] if rows else connections
+        if short:
+            self._post_short(Receivers(short), batch)
+
+    def _post_short(self, receivers: Receivers, batch: Sequence[Outgoing]) -> None:
+        """In format 2: those of one namespace share an envelope."""
         run: list[Outgoing] = []
         for outgoing in batch:
             if run and (outgoing.namespace != run[0].namespace or outgoing.short is None or run[0].short is None):
@@ -290,6 +306,7 @@ class Broadcast:
     def _miss(self, connection: Connection, dispatch: Dispatch) -> None:
         if self._settings.skip_slow_readers and dispatch.messages:
             self.slow_readers.skipped_messages += dispatch.messages
+            self._rows.forget(connection)  # it holds less now than those who were sent the same
         else:
             self.slow_readers.closed_connections += 1
             self.close_line(connection)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from reznet_ws.message.formats import Grant
+from reznet_ws.message.rows_sharing import RowsGroup
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.line import Line
 
@@ -36,10 +37,12 @@ class Connection:
         "asked",
         "attachments_due",
         "granted",
+        "granted_rows",
         "is_counted",
         "is_over",
         "line",
         "polled_bytes",
+        "rows",
         "session",
         "sid",
     )
@@ -52,6 +55,9 @@ class Connection:
         self.asked = asked
         # The namespaces in which it gets format 2.
         self.granted: frozenset[str] = frozenset()
+        # Those in which it gets format 3, and the receivers who hold the same rows, if any.
+        self.granted_rows: frozenset[str] = frozenset()
+        self.rows: RowsGroup | None = None
         # Of a binary packet that it has announced.
         self.attachments_due = 0
         # Whether its bytes are counted at the transport.
@@ -89,15 +95,17 @@ class Receivers:
 class Audience:
     """Whom one event is for, by format."""
 
-    __slots__ = ("members", "plain", "short")
+    __slots__ = ("members", "plain", "rows", "short")
 
     def __init__(self, members: list[str], connections: Connections, namespace: str) -> None:
         self.members = members
         known = [connection for sid in members if (connection := connections.get(sid)) is not None]
         self.short = [connection for connection in known if namespace in connection.granted]
-        self.plain = Receivers(
-            [connection for connection in known if namespace not in connection.granted] if self.short else known
-        )
+        self.rows = [connection for connection in known if namespace in connection.granted_rows]
+        if self.short or self.rows:
+            asking = {*self.short, *self.rows}
+            known = [connection for connection in known if connection not in asking]
+        self.plain = Receivers(known)
 
 
 class Connections(dict[str, Connection]):

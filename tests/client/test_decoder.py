@@ -164,8 +164,8 @@ async def test_after_the_grant_everything_is_decoded(peer: Peer) -> None:
 
 async def test_the_grant_itself_reaches_the_handlers(peer: Peer) -> None:
     await peer.connect(query=None)
-    await peer.event("connection_established", {"format": 2, "formats": [1, 2]})
-    assert peer.got == [["connection_established", {"format": 2, "formats": [1, 2]}]]
+    await peer.event("connection_established", {"format": 2, "formats": [1, 2, 3]})
+    assert peer.got == [["connection_established", {"format": 2, "formats": [1, 2, 3]}]]
 
 
 async def test_format_1_granted_leaves_everything_as_it_is(peer: Peer) -> None:

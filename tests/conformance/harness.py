@@ -20,6 +20,7 @@ from engineio import payload as engineio_payload
 from reznet_ws import attach as attach_manager
 from reznet_ws.adapters.manager import ConnectionManager
 from reznet_ws.adapters.serving import ServerThread, listen
+from reznet_ws.client import attach_rows
 from reznet_ws.client import decoder as reznet_client
 from reznet_ws.settings import Settings
 
@@ -253,6 +254,10 @@ class Kind:
         return self.query == "reznet=2"
 
     @property
+    def has_rows(self) -> bool:
+        return self.query == "reznet=3"
+
+    @property
     def ends_on_websocket(self) -> bool:
         return "websocket" in self.transports
 
@@ -267,7 +272,12 @@ NEW_WS_PLAIN = Kind("new-ws-no-deflate", "reznet=2", deflate=False)
 NEW_POLLING = Kind("new-polling", "reznet=2", _POLLING)
 NEW_UPGRADED = Kind("new-upgraded", "reznet=2", _UPGRADED)
 OLD_KINDS = (OLD_WS, OLD_WS_PLAIN, OLD_POLLING, OLD_UPGRADED)
-KINDS = (*OLD_KINDS, NEW_WS, NEW_WS_PLAIN, NEW_POLLING, NEW_UPGRADED)
+ROWS_WS = Kind("rows-ws", "reznet=3")
+ROWS_WS_PLAIN = Kind("rows-ws-no-deflate", "reznet=3", deflate=False)
+ROWS_POLLING = Kind("rows-polling", "reznet=3", _POLLING)
+ROWS_UPGRADED = Kind("rows-upgraded", "reznet=3", _UPGRADED)
+ROWS_KINDS = (ROWS_WS, ROWS_WS_PLAIN, ROWS_POLLING, ROWS_UPGRADED)
+KINDS = (*OLD_KINDS, NEW_WS, NEW_WS_PLAIN, NEW_POLLING, NEW_UPGRADED, *ROWS_KINDS)
 
 
 # What `end_of` emits.
@@ -298,6 +308,8 @@ class Client:
         )
         if kind.is_new if decode is None else decode:
             reznet_client.attach(self.sio)
+        if kind.has_rows:
+            attach_rows(self.sio)
         self.everything: list[Event] = []
         # Event name -> what the handler returns, for events that ask for an acknowledgement.
         self.answers: dict[str, Any] = {}

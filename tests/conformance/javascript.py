@@ -169,6 +169,7 @@ class Kind:
     query: dict[str, int] = field(default_factory=dict)
     decode: bool = False
     dates: bool = False
+    rows: bool = False
 
 
 TRANSPORTS = {"websocket": ("websocket",), "polling": ("polling",), "upgrade": ("polling", "websocket")}
@@ -177,7 +178,8 @@ NEW_KINDS = [Kind(f"new-{name}", transports, {"reznet": 2}, decode=True) for nam
 DATES = Kind("dates-websocket", query={"reznet": 2}, decode=True, dates=True)
 # Has the decoder, and talks to a server that was not asked, as to one that knows nothing of us.
 NOT_ASKING = Kind("not-asking-websocket", decode=True)
-ALL_KINDS = [*STOCK_KINDS, *NEW_KINDS, DATES, NOT_ASKING]
+ROWS_KINDS = [Kind(f"rows-{name}", transports, {"reznet": 3}, rows=True) for name, transports in TRANSPORTS.items()]
+ALL_KINDS = [*STOCK_KINDS, *NEW_KINDS, *ROWS_KINDS, DATES, NOT_ASKING]
 
 
 class Host(Protocol):
@@ -209,6 +211,7 @@ class JsClient:
             transports=kind.transports,
             decode=kind.decode,
             dates=kind.dates,
+            rows=kind.rows,
             events=EVENTS,
         )
 
@@ -405,6 +408,8 @@ STATIC = {
     "/page.html": str(CLIENTS / "page.html"),
     "/driver.js": {"filename": str(CLIENTS / "driver.mjs"), "content_type": "text/javascript"},
     "/reznet.js": str(JS / "reznet.js"),
+    "/rows.js": str(JS / "rows.js"),
+    "/rows-text.js": str(JS / "rows-text.js"),
     "/socket.io.esm.min.js": str(STOCK_CLIENT),
 }
 

@@ -59,6 +59,15 @@ def layers_seen(site: ThreadSite) -> dict[str, bool]:
     }
 
 
+def granted(kind: Kind, settings: Settings) -> list[Any]:
+    """What a client is told of its format."""
+    if not kind.query:
+        return []
+    if kind.rows and not settings.rows:
+        return [{"format": 1, "formats": [1, 2, 3], "reason": "rows are off; you get format 1"}]
+    return [{"format": kind.query["reznet"], "formats": [1, 2, 3]}]
+
+
 def connection_of(site: ThreadSite, client: JsClient) -> WebSocketProtocol:
     connection: WebSocketProtocol = protocol_of(site, site.eio_sid(client.sid))
     return connection
@@ -92,7 +101,7 @@ async def test_everybody_in_one_room_gets_every_event_once_in_order_and_as_it_wa
         for client in python_clients:
             assert client.events == expected, client.kind.name
         for js_client in js_clients:
-            assert js_client.grants == ([{"format": 2, "formats": [1, 2]}] if js_client.kind.query else []), js_client
+            assert js_client.grants == granted(js_client.kind, settings), js_client
         seen = layers_seen(site)
         assert seen == {layer: getattr(settings, layer) for layer in seen}
 
@@ -284,7 +293,7 @@ async def test_a_client_that_asks_for_an_unknown_format_is_told_so_and_gets_plai
             assert client.events == [*expected, END], client
             if client.kind in asks_9:
                 reason = "format '9' is not known; you get format 1"
-                assert client.grants == [{"format": 1, "formats": [1, 2], "reason": reason}], client
+                assert client.grants == [{"format": 1, "formats": [1, 2, 3], "reason": reason}], client
 
 
 @pytest.mark.parametrize("find", [find_node, lambda: find_chromium("")], ids=["node", "chromium"])

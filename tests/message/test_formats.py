@@ -22,22 +22,31 @@ def test_a_client_that_asks_for_nothing_is_told_nothing(query: str) -> None:
 def test_format_2_is_granted_to_whoever_asks(query: str) -> None:
     granted = grant(query)
     assert granted == Grant(2, "2")
-    assert granted.announcement() == {"format": 2, "formats": [1, 2]}
+    assert granted.announcement() == {"format": 2, "formats": [1, 2, 3]}
+
+
+def test_format_3_is_granted_unless_it_is_off() -> None:
+    assert grant("reznet=3") == Grant(3, "3")
+    refused = grant("reznet=3", rows=False)
+    assert refused is not None
+    said = {"format": 1, "formats": [1, 2, 3], "reason": "rows are off; you get format 1"}
+    assert refused.announcement() == said
+    assert grant("reznet=2", rows=False) == Grant(2, "2")
 
 
 def test_a_client_may_ask_for_format_1() -> None:
     granted = grant("reznet=1")
     assert granted == Grant(1, "1")
-    assert granted.announcement() == {"format": 1, "formats": [1, 2]}
+    assert granted.announcement() == {"format": 1, "formats": [1, 2, 3]}
 
 
-@pytest.mark.parametrize("asked", ["3", "0", "-1", "02", "2.0", " 2", "two", "٢", "2,1"])
+@pytest.mark.parametrize("asked", ["4", "0", "-1", "02", "2.0", " 2", "two", "٢", "2,1"])
 def test_an_unknown_format_gets_format_1_and_the_reason(asked: str) -> None:
     granted = grant(f"reznet={asked}")
     assert granted == Grant(1, asked)
     assert granted.announcement() == {
         "format": 1,
-        "formats": [1, 2],
+        "formats": [1, 2, 3],
         "reason": f"format {asked!r} is not known; you get format 1",
     }
 

@@ -191,7 +191,8 @@ def test_the_wheel_holds_the_package_and_the_built_decoder_and_no_more(tmp_path:
     assert inside >= sources | {"reznet_ws/py.typed", "reznet_ws/client/js/reznet.js"}
     assert {name.partition("/")[0] for name in names} == {"reznet_ws", f"reznet_ws-{PROJECT['version']}.dist-info"}
     decoder = {name for name in inside if name.startswith("reznet_ws/client/js/") and not name.endswith(".py")}
-    assert decoder - {"reznet_ws/client/js/reznet.d.ts"} == {"reznet_ws/client/js/reznet.js"}
+    built = {"reznet", "rows", "rows-text"}
+    assert decoder == {f"reznet_ws/client/js/{name}.{kind}" for name in built for kind in ("js", "d.ts")}
     assert not [name for name in inside if "node_modules" in name or "__pycache__" in name]
     assert "reznet-ws = reznet_ws.__main__:main" in entry_points
     assert headers["License-Expression"] == "MIT"

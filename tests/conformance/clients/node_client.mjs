@@ -3,12 +3,13 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 import { attach } from "../../../reznet_ws/client/js/reznet.js";
+import { rows } from "../../../reznet_ws/client/js/rows.js";
 import { makeDriver } from "./driver.mjs";
 
 const require = createRequire(new URL("../../../reznet_ws/client/js/package.json", import.meta.url));
-const { io } = require("socket.io-client");
+const { io, Manager } = require("socket.io-client");
 
-const driver = makeDriver(io, attach, (said) => process.stdout.write(`${JSON.stringify(said)}\n`));
+const driver = makeDriver(io, attach, rows(Manager), (said) => process.stdout.write(`${JSON.stringify(said)}\n`));
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   driver[command.do](command);

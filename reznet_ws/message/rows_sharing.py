@@ -1,0 +1,158 @@
+"""Who shares a state of rows, and what each receiver of a message is sent.
+
+In: packets, and the receivers they are for. Out: the lines of each packet, with the receivers that get just these.
+Never: lets a line refer to what one of its receivers was not sent; reads a clock, or sends.
+
+Receivers who were sent the same are a group, and one encoding serves them. What is for all of a group moves its state
+on; what is for some of it is sent aside and leaves it as it was, until that has cost more than to let them part. Where
+a message is for several groups, the large ones are each sent their own, and the small ones the packet as it is; once
+that has cost them more than it would to begin anew, all of them do, and are one group. So a newcomer, a reader that
+missed something and an audience that came together again are treated alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from reznet_ws.message.rows import DEFAULT, Bounds, RowsState, begin, encode, encode_aside
+
+# A group is sent rows of its own if it is so large a part of an audience; the largest one, if it is half that.
+_LARGE_PART, _LARGEST_PART = 4, 8
+# What a group of fewer members than it is sent messages for may cost before they part. Units: characters.
+_MOST_ASIDE_CHARS = 4096
+# What a row saves of a packet is about a third, of what is left behind deflate. Who begins anew at once, parts again as
+# soon: measured over eight topologies of the demo's chat, 8 is the least at which none of them costs more than plain.
+_SAVED_SHARE, _PATIENCE = 3, 8
+# What was saved long ago is no reason to stay apart. Units: characters.
+_MOST_OWN_CHARS = 16_384
+# An encoding more for a group that could share takes time; what it takes, in characters that could be saved.
+_ENCODING_SHARE = 4
+
+
+class RowsGroup:
+    """Receivers who hold the same. Units: characters of packets, for each member.
+
+    `own_chars`: what its own state has saved where it was the largest group, less what it was sent because it was not;
+    `aside_chars`: what some of its members were sent aside, less what all have saved since.
+    """
+
+    __slots__ = ("aside_chars", "members", "own_chars", "state")
+
+    def __init__(self, state: RowsState, members: int) -> None:
+        self.state = state
+        self.members = members
+        self.own_chars = self.aside_chars = 0
+
+
+class HasRows(Protocol):
+    """A receiver; `rows` is None while nothing is known of what it holds."""
+
+    rows: RowsGroup | None
+
+
+R = TypeVar("R", bound=HasRows)
+# The lines of one frame, or packets as they came, and who gets them.
+Way = tuple[list[str], Sequence[R]]
+_Part = tuple[RowsGroup, Sequence[R]]
+
+
+class RowsSharing(Generic[R]):
+    """The groups of one server's receivers."""
+
+    def __init__(self, bounds: Bounds = DEFAULT) -> None:
+        self.bounds = bounds
+
+    def ways(self, packets: Sequence[str], receivers: Sequence[R]) -> list[Way[R]]:
+        """One line for each packet, and the receivers that they are for, who are taken to get them all, in order."""
+        parts = self._divide(receivers)
+        if len(parts) == 1:
+            return [self._send(parts[0], packets)]
+        parts.sort(key=lambda part: -len(part[1]))
+        together = self._reunite(parts)
+        if together is not None:
+            parts = [together, *(part for part in parts if part[1][0].rows is not together[0])]
+        chars = sum(map(len, packets))
+        ways: list[Way[R]] = []
+        plain: list[R] = []
+        for number, (group, part) in enumerate(parts):
+            if len(part) * (_LARGE_PART if number else _LARGEST_PART) >= len(receivers):
+                ways.append(self._send((group, part), packets, is_largest=not number))
+            else:
+                plain += part
+                group.own_chars -= chars // _SAVED_SHARE
+        return [*ways, (list(packets), plain)] if plain else ways
+
+    def forget(self, receiver: R) -> None:
+        """The receiver is gone, or has missed something."""
+        group, receiver.rows = receiver.rows, None
+        if group is not None:
+            group.members -= 1
+
+    def _divide(self, receivers: Sequence[R]) -> list[_Part[R]]:
+        """Receivers by their group; those who have none begin one."""
+        at: dict[RowsGroup | None, list[R]] = {}
+        for receiver in receivers:
+            at.setdefault(receiver.rows, []).append(receiver)
+        new = at.pop(None, None)
+        parts: list[_Part[R]] = [(group, part) for group, part in at.items() if group is not None]
+        if new is not None:
+            parts.append((self._group(begin(self.bounds), new), new))
+        return parts
+
+    def _group(self, state: RowsState, receivers: Sequence[R]) -> RowsGroup:
+        """A group of its own for receivers, who leave theirs."""
+        group = RowsGroup(state, len(receivers))
+        for receiver in receivers:
+            if receiver.rows is not None:
+                receiver.rows.members -= 1
+            receiver.rows = group
+        return group
+
+    def _send(self, part: _Part[R], packets: Sequence[str], *, is_largest: bool = True) -> Way[R]:
+        group, receivers = part
+        chars = sum(map(len, packets))
+        if len(receivers) < group.members:
+            if group.aside_chars <= _MOST_ASIDE_CHARS:
+                lines = [encode_aside(group.state, packet, self.bounds) for packet in packets]
+                group.aside_chars += sum(map(len, lines))
+                return lines, receivers
+            group = self._group(group.state, receivers)
+        lines = []
+        for packet in packets:
+            line, after = encode(group.state, packet, self.bounds)
+            group.state = after or group.state
+            lines.append(line)
+        saved_chars = chars - sum(map(len, lines))
+        group.aside_chars = max(0, group.aside_chars - max(0, saved_chars))
+        group.own_chars += saved_chars if is_largest else -chars // _ENCODING_SHARE
+        group.own_chars = min(group.own_chars, _MOST_OWN_CHARS)
+        return lines, receivers
+
+    def _reunite(self, parts: Sequence[_Part[R]]) -> _Part[R] | None:
+        """One group of the largest and of all that miss more than they save, once that has cost what it would take."""
+        owed = 0
+        joining: list[_Part[R]] = []
+        for group, part in parts:
+            if group.own_chars < 0 or group.state.is_new:
+                joining.append((group, part))
+                owed += max(0, -group.own_chars) * len(part)
+        if not owed:
+            return None
+        if parts[0] not in joining and len(parts[0][1]) * _LARGEST_PART >= sum(len(part) for _, part in parts):
+            joining.append(parts[0])
+        chars_to_begin = sum(_chars_to_begin(group.state) * len(part) for group, part in joining)
+        if owed <= _PATIENCE * chars_to_begin:
+            return None
+        receivers = [receiver for _, part in joining for receiver in part]
+        return self._group(begin(self.bounds), receivers), receivers
+
+
+def _chars_to_begin(state: RowsState) -> int:
+    """About what it takes to send again the shapes that have come more than once."""
+    known = {sign for sign, _, _ in state.templates}
+    return sum(
+        sum(map(len, pieces)) + shape.rows[0].chars
+        for (_, pieces), shape in state.shapes.items()
+        if shape.sign in known
+    )

@@ -1,0 +1,73 @@
+"""Format 3's part of the road: which events travel as rows, and what each group of their receivers is sent.
+
+In: encoded events that travel together, and their connections. Out: packets, each with its shares and its connections.
+Never: sends, or encodes a value again: a row is made of the text that the application's own codec wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from reznet_ws.ledger import Share
+from reznet_ws.message.rows import Bounds, join
+from reznet_ws.message.rows_sharing import RowsSharing
+from reznet_ws.message.rows_text import LINE_END
+from reznet_ws.outgoing.connection import Connection
+from reznet_ws.outgoing.encoder import Outgoing
+from reznet_ws.settings import Settings
+
+RowsPacket = tuple[Sequence["str | bytes"], list[Share], Sequence[Connection]]
+
+
+class RowsPackets:
+    """Those of one server; holds the settings in force."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sharing: RowsSharing[Connection] = RowsSharing()
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Go by other settings from the next message on."""
+        self._settings = settings
+        self._sharing.bounds = Bounds(
+            rows=settings.rows_per_shape,
+            shapes=settings.rows_shapes,
+            kept_chars=settings.rows_kept_chars,
+            far_chars=settings.far_chars if settings.far_references else 0,
+        )
+
+    def forget(self, connection: Connection) -> None:
+        """The client is gone, or has missed something."""
+        self._sharing.forget(connection)
+
+    def may_wait(self, outgoing: Outgoing, batch: bool | None) -> bool:
+        """Whether an event may wait for others; `batch`: None leaves it to the settings."""
+        settings = self._settings
+        if not self._is_row(outgoing) or outgoing.share.encoded_bytes > settings.batch_max_bytes:
+            return False
+        return outgoing.event in settings.batch_events if batch is None else batch
+
+    def packets(self, batch: Sequence[Outgoing], connections: Sequence[Connection]) -> Iterator[RowsPacket]:
+        """The lines of what fits share a packet; what does not fit goes to all as it is."""
+        for fits, run in groupby(batch, self._is_row):
+            messages = list(run)
+            if not fits:
+                for outgoing in messages:
+                    yield outgoing.parts, [outgoing.share], connections
+                continue
+            texts = [str(outgoing.parts[0]) for outgoing in messages]
+            for lines, group in self._sharing.ways(texts, connections):
+                shares = [one.share._replace(weight=len(line)) for one, line in zip(messages, lines, strict=True)]
+                yield [join(lines)], shares, group
+
+    def _is_row(self, outgoing: Outgoing) -> bool:
+        """No attachments, no secret, no text that the lines of a frame cannot hold."""
+        settings, text = self._settings, outgoing.parts[0]
+        return (
+            settings.rows
+            and len(outgoing.parts) == 1
+            and isinstance(text, str)
+            and LINE_END not in text
+            and outgoing.event not in settings.never_compress
+        )
