@@ -13,29 +13,37 @@ from hypothesis import strategies as st
 from seed import STATS_FIELDS
 
 from reznet_ws.ledger import Ledger, Row, Share, Tally
-from reznet_ws.message.payload import Payload, PayloadOptimizer
+from reznet_ws.outgoing.encoder import Encoder
 from reznet_ws.settings import Settings
-from reznet_ws.stats import Stats
+from reznet_ws.stats import MessageCounts, SlowReaders, WindowFigures, report
 
-SLOW = {"closed_connections": 1, "skipped_messages": 2, "queued_bytes": 3}
-WINDOWS = {"connections": 3, "windows": 2, "in_step": 2}
-
-
-def _payload(plain: int, sent: int, *, gzipped: bool = False) -> Payload:
-    return Payload(None, None, plain, plain, plain, sent, gzipped)
+SLOW = SlowReaders(closed_connections=1, skipped_messages=2, queued_bytes=3)
+WINDOWS = WindowFigures(connections=3, histories=2, in_step=2, text_bytes=900, kept_compressors=1, kept_bytes=98_304)
 
 
-def _report(stats: Stats) -> dict[str, Any]:
-    return stats.report(active_connections=3, uncounted_connections=1, slow_readers=SLOW, windows=WINDOWS)
+def _share(plain: int, sent: int) -> Share:
+    return Share("say", plain, plain, plain, sent, (plain,), 1)
+
+
+def _report(counts: MessageCounts, ledger: Ledger | None = None) -> dict[str, Any]:
+    made = report(
+        counts,
+        ledger or Ledger(),
+        active_connections=3,
+        uncounted_connections=1,
+        slow_readers=SLOW,
+        windows=WINDOWS,
+    )
+    return dataclasses.asdict(made)
 
 
 def test_nothing_sent_is_all_zeros() -> None:
-    report = _report(Stats(Ledger()))
-    assert list(report) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
-    assert (report["slow_readers"], report["windows"]) == (SLOW, WINDOWS)
-    assert [report[name] for name in STATS_FIELDS] == [0] * 6
-    assert report["events"] == {}
-    assert report["wire"] == {
+    said = _report(MessageCounts())
+    assert list(said) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
+    assert (said["slow_readers"], said["windows"]) == (dataclasses.asdict(SLOW), dataclasses.asdict(WINDOWS))
+    assert [said[name] for name in STATS_FIELDS] == [0] * 6
+    assert said["events"] == {}
+    assert said["wire"] == {
         "sent_bytes": 0,
         "event_bytes": 0,
         "off_event_bytes": 0,
@@ -46,14 +54,12 @@ def test_nothing_sent_is_all_zeros() -> None:
 
 
 def test_the_seeds_six_figures_are_sums_over_messages() -> None:
-    stats = Stats(Ledger())
-    stats.add([_payload(1000, 0)], [_payload(1000, 800)])
-    stats.add(
-        [_payload(20_000, 0), _payload(0, 0)], [_payload(20_000, 3_000, gzipped=True), _payload(0, 1, gzipped=True)]
-    )
-    stats.add([], [])
-    report = _report(stats)
-    assert {name: report[name] for name in STATS_FIELDS} == {
+    counts = MessageCounts()
+    counts.add(_share(1000, 800))
+    counts.add(_share(20_000, 3_001), is_gzipped=True)
+    counts.add(_share(0, 0))
+    said = _report(counts)
+    assert {name: said[name] for name in STATS_FIELDS} == {
         "total_messages": 3,
         "total_bytes_original": 21_000,
         "total_bytes_optimized": 3_801,
@@ -61,25 +67,24 @@ def test_the_seeds_six_figures_are_sums_over_messages() -> None:
         "compressed_messages": 1,
         "avg_message_size": 1267,
     }
-    assert report["active_connections"] == 3
+    assert said["active_connections"] == 3
 
 
 def test_a_message_that_grew_is_a_negative_reduction() -> None:
-    stats = Stats(Ledger())
-    stats.add([_payload(100, 0)], [_payload(100, 150)])
-    assert _report(stats)["reduction_percentage"] == -50.0
+    counts = MessageCounts()
+    counts.add(_share(100, 150))
+    assert _report(counts)["reduction_percentage"] == -50.0
 
 
 def test_the_wire_is_what_left_against_what_would_have() -> None:
     ledger = Ledger()
-    stats = Stats(ledger)
     for event, copies in (("say", 2), ("typing", 1)):
         tally = Tally(ledger, [Share(event, 90, 80, 70, 60, (98,), 1)])
         for _ in range(copies):
             tally.record(60, 20, 22, first=True)
     ledger.sent_bytes = 500
-    report = _report(stats)
-    assert report["wire"] == {
+    said = _report(MessageCounts(), ledger)
+    assert said["wire"] == {
         "sent_bytes": 500,
         "event_bytes": 66,
         "off_event_bytes": 300,
@@ -87,33 +92,32 @@ def test_the_wire_is_what_left_against_what_would_have() -> None:
         "reduction_percentage": 78.0,
         "uncounted_connections": 1,
     }
-    assert report["events"] == {
+    assert said["events"] == {
         "say": dataclasses.asdict(Row(2, 2, 180, 160, 140, 120, 120, 40, 44, 200)),
         "typing": dataclasses.asdict(Row(1, 1, 90, 80, 70, 60, 60, 20, 22, 100)),
     }
 
 
 def test_reset_starts_everything_again() -> None:
-    ledger = Ledger()
-    stats = Stats(ledger)
-    stats.add([_payload(1, 1)], [_payload(1, 1, gzipped=True)])
+    ledger, counts = Ledger(), MessageCounts()
+    counts.add(_share(1, 1), is_gzipped=True)
     Tally(ledger, [Share("say", 1, 1, 1, 1, (1,), 1)]).record(1, 1, 3, first=True)
     ledger.sent_bytes = 10
-    stats.reset()
-    assert _report(stats) == _report(Stats(Ledger()))
+    counts.reset()
+    ledger.reset()
+    assert _report(counts, ledger) == _report(MessageCounts())
 
 
 @hypothesis.settings(max_examples=50)
 @given(st.lists(s.payloads_with_bytes, max_size=4), st.sampled_from(s.ALL_LAYERS))
 def test_figures_are_those_of_the_payloads_and_can_be_sent_as_json(values: list[Any], settings: Settings) -> None:
-    stats, optimizer = Stats(Ledger()), PayloadOptimizer(settings)
-    plain = [optimizer.encode_plain(value) for value in values]
-    sent = [optimizer.encode(payload) for payload in plain]
-    for before, after in zip(plain, sent, strict=True):
-        stats.add([before], [after])
-    report = _report(stats)
-    assert json.loads(json.dumps(report, allow_nan=False)) == report
-    assert report["total_messages"] == len(values)
-    assert report["total_bytes_original"] == sum(payload.plain_bytes for payload in plain)
-    assert report["total_bytes_optimized"] == sum(payload.gzipped_bytes for payload in sent)
-    assert report["compressed_messages"] == sum(payload.gzipped for payload in sent)
+    counts, encoder = MessageCounts(), Encoder(settings)
+    sent = [encoder.encode("say", [value], "/", short=True) for value in values]
+    for outgoing in sent:
+        counts.add(outgoing.short_share, is_gzipped=outgoing.is_gzipped)
+    said = _report(counts)
+    assert json.loads(json.dumps(said, allow_nan=False)) == said
+    assert said["total_messages"] == len(values)
+    assert said["total_bytes_original"] == sum(outgoing.share.plain_bytes for outgoing in sent)
+    assert said["total_bytes_optimized"] == sum(outgoing.short_share.gzipped_bytes for outgoing in sent)
+    assert said["compressed_messages"] == sum(outgoing.is_gzipped for outgoing in sent)
