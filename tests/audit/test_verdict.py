@@ -203,6 +203,16 @@ def test_stock_has_a_window_for_each_connection_and_the_best_one_for_all(tmp_pat
     assert "100 % to all" in audit_text(findings)
 
 
+def test_rows_stand_in_the_comparison_for_socketio_alone(tmp_path: Path) -> None:
+    findings = audited(tmp_path, tides())
+    assert findings.rows_bytes is not None
+    assert 0 < findings.rows_bytes < find_row(findings, "off").wire_bytes
+    assert f"a window for each: {findings.rows_bytes:,} bytes" in audit_text(findings)
+    assert "rows (format 3)" in make_page(findings)
+    foreign = audited(tmp_path, socket([message(f"level {at}", at) for at in range(9)], "wss://a.example/hub"))
+    assert foreign.rows_bytes is None
+
+
 # A large capture
 
 

@@ -33,6 +33,7 @@ from reznet_ws.audit.examine.replayed import (
     SharedWindow,
     Today,
 )
+from reznet_ws.audit.examine.rows_format import rows_bytes
 from reznet_ws.audit.examine.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
 from reznet_ws.audit.examine.shared import share_window
 from reznet_ws.audit.examine.strongest import compress_whole
@@ -105,6 +106,7 @@ def examine(
             assumptions=tuple(intake.assumptions),
             obstacle=intake.obstacle,
             today=examined.today,
+            rows_bytes=examined.rows_bytes,
         )
 
 
@@ -123,6 +125,7 @@ class _Examined:
     verdict: Advice | None = None
     shared: SharedWindow | None = None
     today: Today | None = None
+    rows_bytes: int | None = None
 
 
 def _examine(
@@ -165,6 +168,7 @@ def _examine(
         saving = save(rows["stock"].wire_bytes, best_bytes, intake.connected_ms(), users, price_per_gb)
         found.verdict = replace(found.verdict, saving=saving)
         found.field_map = propose(sample, intake.names)
+        found.rows_bytes = rows_bytes(spool)
     else:
         found.whole = tuple(rows.values())
     found.floor = _floor(spool, best_bytes, count)

@@ -211,3 +211,5 @@ class Findings:
     assumptions: tuple[ProblemNote, ...] = ()
     obstacle: str | None = None
     today: Today | None = None
+    # What format 3 would send; None where nothing of ours can be set.
+    rows_bytes: int | None = None

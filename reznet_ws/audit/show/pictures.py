@@ -30,6 +30,7 @@ _COLOURS = {
     "recommended": "#8FB9DC",
     "best": "wire",
     "stock clients": "wire",
+    "rows (format 3)": "abbreviate",
 }
 
 
@@ -63,6 +64,8 @@ def draw_comparison(findings: Findings) -> Picture:
     values |= {label: size for label, size in whole.items() if label in Settings.presets()}
     if verdict is not None:
         values |= _chosen(verdict, whole["best"], whole["stock clients"])
+    if findings.rows_bytes is not None:
+        values["rows (format 3)"] = findings.rows_bytes
     floors = {"floor: xz": floor.xz_bytes, "floor: zstd": floor.zstd_bytes}
     values |= {name: size for name, size in floors.items() if size is not None}
     colours = {name: _COLOURS.get(name.partition(",")[0], FLOOR_COLOUR) for name in values}

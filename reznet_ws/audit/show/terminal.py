@@ -162,7 +162,10 @@ def _floor(findings: Findings) -> str:
     floor = findings.floor
     if floor is None:
         return ""
-    text = f"Floor: xz makes {floor.xz_bytes:,} bytes of all payloads at once"
+    text = ""
+    if findings.rows_bytes is not None:
+        text = f"Format 3 (rows; clients with our parser), a window for each: {findings.rows_bytes:,} bytes.\n"
+    text += f"Floor: xz makes {floor.xz_bytes:,} bytes of all payloads at once"
     if floor.zstd_bytes is not None:
         text += f", zstd {floor.zstd_bytes:,}"
     return f"{text}; best sends {floor.best_bytes:,}. No server can wait for the end."
