@@ -119,7 +119,8 @@ def broadcasts_of(spool: Spool) -> Iterator[tuple[list[int], Kept, list[int]]]:
                 yield [connection], take(connection), []
             receivers.append(connection)
         kept, *_ = [take(connection) for connection in receivers]
-        yield receivers, kept, gone(receivers)
+        # As a room has them: who comes first tips the balance between ways to share that cost the same.
+        yield sorted(receivers), kept, gone(receivers)
 
 
 class _Queue:
