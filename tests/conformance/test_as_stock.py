@@ -288,6 +288,17 @@ async def test_who_asks_for_a_format_is_told_why_an_application_with_its_own_pac
         assert (await client.got("note")).args[0] == {"message_id": 1}
 
 
+async def test_who_asks_for_a_format_is_told_why_an_application_that_sends_by_itself_gives_none() -> None:
+    sio = new_sio()
+    original = sio._send_eio_packet
+    sio._send_eio_packet = lambda *args: original(*args)
+    async with open_site(sio=sio) as site, connected(site.url, NEW_WS) as (client,):
+        assert client.grants[0]["format"] == 1
+        assert client.grants[0]["reason"].startswith("the application sends by a way of its own")
+        await sio.emit("note", {"_v": 2, "mid": 1})
+        assert (await client.got("note")).args[0] == {"_v": 2, "mid": 1}
+
+
 # Turns of the loop
 
 

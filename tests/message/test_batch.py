@@ -150,7 +150,7 @@ def test_equal_messages_are_still_separate_messages() -> None:
         __hash__ = None  # type: ignore[assignment]
 
     one, two = Same(), Same()
-    batcher: MessageBatcher[str, Same] = MessageBatcher()
+    batcher: MessageBatcher[str, Same] = MessageBatcher(Settings(batch=True))
     batcher.add("ab", one, 0, may_wait=True)
     batcher.add("a", one, 1, may_wait=True)
     batcher.add("b", two, 1, may_wait=True)

@@ -314,3 +314,20 @@ def test_a_forged_value_gives_a_value_or_a_decode_error(value: Any) -> None:
 def test_a_forged_value_is_refused(forged: Any, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason):
         expand(forged)
+
+
+class _Field(enum.StrEnum):
+    """Members hash as their names do, and not as their texts."""
+
+    MESSAGE = "message_id"
+    SHORT = "mid"
+    MARK = "_v"
+    WHEN = "created_at"
+
+
+def test_keys_of_a_kind_of_string_are_taken_by_their_text() -> None:
+    value = {_Field.MESSAGE: 1, _Field.SHORT: 2, _Field.MARK: 3, _Field.WHEN: "2025-10-25T12:00:00.000Z"}
+    short = abbreviate(value)
+    assert short == {"mid": 1, "~mid": 2, "~_v": 3, "ts": 1761393600000}
+    assert {type(key) for key in short} == {str}
+    assert expand(short) == {str(key): item for key, item in value.items()}

@@ -21,9 +21,10 @@ from reznet_ws.settings import Settings
 
 # Window bits, takeover, whether permessage-deflate was offered at all.
 OFFERS = [*[(15, True, True)] * 6, (9, True, True), (12, True, True), (15, False, True), (15, True, False)]
-FORMATS = [frozenset[str](), frozenset({"/"}), frozenset({"/", "/chat"})]
+# A client is granted its format in each namespace that it is in.
+FORMATS = [frozenset[str](), frozenset({"/", "/chat"})]
 SETTINGS = Settings(
-    never_compress=frozenset({"secret"}), batch_window_ms=1, batch_max_messages=4, max_queued_bytes=150_000
+    never_compress=frozenset({"secret"}), batch=True, batch_window_ms=1, batch_max_messages=4, max_queued_bytes=150_000
 )
 SWITCHES = ("deflate", "deflate_shared", "deflate_takeover", "abbreviate", "utf8", "batch", "gzip", "skip_slow_readers")
 CHANGES: list[dict[str, Any]] = [

@@ -13,7 +13,8 @@ from conformance.harness import NEW_WS, OLD_WS, connected, end_of, open_site
 import reznet_ws
 
 OURS = str(Path(reznet_ws.__file__).parent)
-MOST_ENTRIES, MOST_CALLS = 64, 152
+# Three calls more where a busy server sets a timer in place of waiting for the end of the turn.
+MOST_ENTRIES, MOST_CALLS = 64, 156
 MESSAGE = {
     "message_id": "m-1",
     "channel_id": "c-1",
