@@ -8,9 +8,7 @@ Never: ends with another status because a target is missed.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,14 +18,12 @@ from benchmarks.bytes_report import write_bytes_report
 from benchmarks.contestants import BATCHING, CONTESTANTS
 from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, read_traffic
 from benchmarks.latency_report import write_latency_report
-from benchmarks.machine import describe_machine, lacks
+from benchmarks.measuring import MOST_CONVERSATIONS, able_servers, measure, tell, write_results
 from benchmarks.plan import PHASES, Cell, Plan, everyday_cells, release_cells
 from benchmarks.readme import renew
 from benchmarks.results_picture import draw, save_picture
 from benchmarks.results_report import write_report
-from benchmarks.rounds import Trial, interleave
 from benchmarks.rows_bytes import lab_mixes, write_browser_report, write_rows_report
-from benchmarks.script import Script, write_script
 from benchmarks.stall import stall
 from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
 from reznet_ws import Settings
@@ -39,8 +35,6 @@ COMPUTED_MESSAGES = 2000
 ROWS_MESSAGES = 6000
 # A long answer.
 GROWING_TOKENS = 2000
-# Where a topology has more conversations, several clients go through the same one, each from another place.
-_MOST_CONVERSATIONS = 64
 # About three minutes: every topology, stock and ours, one round.
 _QUICK: Mapping[str, Any] = {"rounds": 1, "seconds": 2.0, "churn_seconds": 2.0}
 
@@ -157,18 +151,19 @@ def _add_stall(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> None:
     plan = _plan(args)
     out = args.out or (None if args.quick else RESULTS)
-    trials, machine = _measure(plan, args.seed, args.note)
+    _check(plan)
+    trials, machine = measure(plan, args.seed, args.note)
     report = write_report(trials, plan, machine)
     if out is not None:
-        _write(out, "results", report, trials, plan, machine)
+        write_results(out, "results", report, trials, plan, machine)
         reason = save_picture(draw(trials), out / "results.png")
         if reason:
-            _tell(f"no picture: {reason}")
+            tell(f"no picture: {reason}")
     sys.stdout.write(report)
 
 
 def _latency(args: argparse.Namespace) -> None:
-    servers = _able(args.servers)
+    servers = able_servers(args.servers)
     sizes = dict.fromkeys(args.clients)
     cells = tuple(Cell(name, clients, servers, phases=("steady",)) for name in args.topologies for clients in sizes)
     plan = Plan(
@@ -178,46 +173,12 @@ def _latency(args: argparse.Namespace) -> None:
         per_client_s=args.rate,
         most_deliveries_per_s=args.rate * max(args.clients),
     )
-    trials, machine = _measure(plan, args.seed, None)
+    _check(plan)
+    trials, machine = measure(plan, args.seed, None)
     report = write_latency_report(trials, plan, machine)
     if args.out:
-        _write(args.out, "latency", report, trials, plan, machine)
+        write_results(args.out, "latency", report, trials, plan, machine)
     sys.stdout.write(report)
-
-
-def _measure(plan: Plan, seed: int, note: str | None) -> tuple[list[Trial], dict[str, Any]]:
-    _check(plan)
-    machine = {**describe_machine(), "traffic": f"Seed {seed}", "note": note}
-    if not machine["is_pinned"]:
-        _tell("server and clients share their cores: nothing can be pinned here")
-
-    def script(cell: Cell) -> Script:
-        topology = TOPOLOGIES[cell.topology]
-        return write_script(topology, cell.clients, _conversations(cell, seed), plan.deliveries(cell), seed)
-
-    trials: list[Trial] = []
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: what has been measured is written
-        for trial in interleave(plan, CONTESTANTS, script, _tell):
-            trials.append(trial)  # noqa: PERF402 (kept where it is interrupted)
-    return trials, machine
-
-
-def _conversations(cell: Cell, seed: int) -> Sequence[Sequence[RecordedEvent]]:
-    if cell.traffic in TRAFFICS:
-        streams = TOPOLOGIES[cell.topology].streams(cell.clients)
-        return TRAFFICS[cell.traffic](min(streams, _MOST_CONVERSATIONS), seed)
-    return [read_traffic(Path(cell.traffic))]
-
-
-def _write(
-    folder: Path, name: str, report: str, trials: Sequence[Trial], plan: Plan, machine: Mapping[str, Any]
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    about = json.dumps({"machine": machine, "plan": dataclasses.asdict(plan)}, indent=1)
-    # A line for each trial.
-    rows = ",\n".join(json.dumps(dataclasses.asdict(trial)) for trial in trials)
-    (folder / f"{name}.json").write_text(f'{about[:-2]},\n "trials": [\n{rows}\n ]\n}}\n', encoding="utf-8")
-    (folder / f"{name}.md").write_text(report, encoding="utf-8")
 
 
 def _bytes(args: argparse.Namespace) -> None:
@@ -230,7 +191,7 @@ def _bytes(args: argparse.Namespace) -> None:
         raise ValueError("--clients, --messages and --rate must be above 0, --churn from 0 to 1")
     chat = TRAFFICS["chat"]
     traffics: dict[str, Callable[[int], Sequence[Sequence[RecordedEvent]]]] = {
-        "chat": lambda streams: chat(min(streams, _MOST_CONVERSATIONS), args.seed)
+        "chat": lambda streams: chat(min(streams, MOST_CONVERSATIONS), args.seed)
     }
     for path in args.files:
         recorded = read_traffic(path, COMPUTED_MESSAGES)
@@ -249,7 +210,7 @@ def _bytes(args: argparse.Namespace) -> None:
         churn_share=args.churn,
         seed=args.seed,
         settings=settings,
-        told=_tell,
+        told=tell,
     )
     sys.stdout.write(report)
 
@@ -259,7 +220,7 @@ def _rows(args: argparse.Namespace) -> None:
         raise ValueError("--messages must be above 0")
     sources: dict[str, Sequence[RecordedEvent]] = {path.name: read_traffic(path, args.messages) for path in args.files}
     sources |= lab_mixes(args.messages)
-    sys.stdout.write(write_rows_report(sources, min(args.messages, GROWING_TOKENS), _tell))
+    sys.stdout.write(write_rows_report(sources, min(args.messages, GROWING_TOKENS), tell))
     if args.chromium:
         sys.stdout.write(write_browser_report(sources["demo, chat"]))
 
@@ -268,7 +229,7 @@ def _stall(args: argparse.Namespace) -> None:
     if args.minutes <= 0 or args.rate <= 0 or args.clients < 1:
         raise ValueError("--minutes, --rate and --clients must be above 0")
     settings = Settings.recommended().replace(skip_slow_readers=args.skip)
-    sys.stdout.write(stall(args.minutes, args.rate, args.clients, settings, _tell))
+    sys.stdout.write(stall(args.minutes, args.rate, args.clients, settings, tell))
 
 
 def _plan(args: argparse.Namespace) -> Plan:
@@ -281,7 +242,7 @@ def _plan(args: argparse.Namespace) -> Plan:
         cells = tuple(dataclasses.replace(cell, clients=clients) for cell in cells for clients in args.clients)
     if args.phases:
         cells = tuple(dataclasses.replace(cell, phases=tuple(args.phases)) for cell in cells)
-    able = _able(args.servers or [name for cell in cells for name in cell.servers])
+    able = able_servers(args.servers or [name for cell in cells for name in cell.servers])
     if args.servers:
         cells = tuple(dataclasses.replace(cell, servers=able) for cell in cells)
     else:
@@ -300,25 +261,6 @@ def _check(plan: Plan) -> None:
         raise ValueError("--clients, --rounds, --seconds and --rate must be above 0")
     if not 0 < plan.churn_share <= 1:
         raise ValueError("--churn must be above 0, and at most 1")
-
-
-def _able(names: Sequence[str]) -> tuple[str, ...]:
-    """Those that can run here. Raises: ValueError where none is left."""
-    able = []
-    for name in dict.fromkeys(names):
-        reason = lacks(CONTESTANTS[name])
-        if reason:
-            _tell(f"{name} is left out: {reason}")
-        else:
-            able.append(name)
-    if not able:
-        raise ValueError("no server is left to measure")
-    return tuple(able)
-
-
-def _tell(said: str) -> None:
-    sys.stderr.write(said + "\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contestants import BASELINE, CANDIDATE, FLOOR
-from benchmarks.figures import CellKey, Figure, cells_of, cpu_us, memory_kb, of_phase, ratio, spread, wire_bytes
+from benchmarks.figures import CellKey, Figure, cells_of, cpu_us, memory_kb, ratio, spread, wire_bytes
 from benchmarks.plan import MANY_CLIENTS
 from benchmarks.results_report import markdown_table
 from benchmarks.rounds import Trial
@@ -32,7 +32,6 @@ _FIGURES: dict[str, Figure] = {
     "clients replaced, bytes": wire_bytes("churn"),
     "CPU": cpu_us("steady"),
     "memory": memory_kb,
-    "p95": of_phase("steady", "p95_ms"),
 }
 _CHAT = "chat"
 
@@ -43,7 +42,8 @@ class ReadmeError(ValueError):
 
 def renew(results: Path, readme: Path) -> None:
     """Write the tables. Raises: ReadmeError, OSError."""
-    readme.write_text(renewed(read_trials(results), readme.read_text(encoding="utf-8")), encoding="utf-8")
+    text = renewed(read_trials(results), read_note(results), readme.read_text(encoding="utf-8"))
+    readme.write_text(text, encoding="utf-8")
 
 
 def read_trials(results: Path) -> list[Trial]:
@@ -51,15 +51,25 @@ def read_trials(results: Path) -> list[Trial]:
     return [Trial(**trial) for trial in json.loads(results.read_text(encoding="utf-8"))["trials"]]
 
 
-def renewed(trials: Sequence[Trial], text: str) -> str:
-    """README with the tables that the trials give. Raises: ReadmeError."""
+def read_note(results: Path) -> str:
+    """How it was measured. Raises: OSError."""
+    record = json.loads(results.read_text(encoding="utf-8"))
+    rounds, note = record["plan"]["rounds"], record["machine"].get("note")
+    said = "One round" if rounds == 1 else f"Medians of {rounds} interleaved rounds"
+    return f"{said}, {note}." if note else f"{said}."
+
+
+def renewed(trials: Sequence[Trial], note: str, text: str) -> str:
+    """README with the tables that the trials give, and the note below each. Raises: ReadmeError."""
     for name, rows in (("topologies", topology_rows(trials)), ("servers", server_rows(trials))):
         start, end = f"<!-- {name}: written by python -m benchmarks readme -->\n", f"<!-- end of {name} -->"
         before, found, rest = text.partition(start)
         _, closed, after = rest.partition(end)
         if not found or not closed:
             raise ReadmeError(f"README.md has no {start.strip()} … {end}")
-        text = "".join([before, start, "\n", *(f"{line}\n" for line in markdown_table(rows)), "\n", end, after])
+        text = "".join(
+            [before, start, "\n", *(f"{line}\n" for line in markdown_table(rows)), f"\n{note}\n\n", end, after]
+        )
     return text
 
 

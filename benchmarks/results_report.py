@@ -38,7 +38,6 @@ _TABLES: Sequence[tuple[str, Figure, str]] = (
     ("KB per connection", memory_kb, ".1f"),
     ("p50, ms", of_phase("steady", "p50_ms"), ".1f"),
     ("p95, ms", of_phase("steady", "p95_ms"), ".1f"),
-    ("Full load: wire bytes per delivery", wire_bytes("full"), ".1f"),
     ("Full load: CPU per delivery, µs", cpu_us("full"), ".1f"),
     ("Full load: deliveries a second", deliveries_per_s("full"), ",.0f"),
     ("Share of a core that the clients took", of_phase("steady", "load_share"), ".0%"),

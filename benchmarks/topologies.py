@@ -95,7 +95,7 @@ TOPOLOGIES: Mapping[str, Topology] = {
         Topology(name="private", about="each client is sent a stream of its own (`to=sid`)", clients=60, room_size=1),
         Topology(
             name="private + all",
-            about="the same, and one emission in ten to everybody",
+            about="a stream for each client, and one emission in ten to everybody",
             clients=60,
             room_size=1,
             is_partly_to_all=True,

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.figures import cpu_us, ratio
 from benchmarks.latency_report import write_latency_report
 from benchmarks.plan import Cell, Plan, everyday_cells, release_cells
-from benchmarks.readme import ReadmeError, read_trials, renewed
+from benchmarks.readme import ReadmeError, read_note, read_trials, renewed
 from benchmarks.results_picture import draw
 from benchmarks.results_report import write_report
 from benchmarks.rounds import Trial
@@ -98,9 +98,9 @@ def test_the_everyday_and_the_release_set_hold_every_topology() -> None:
 
 def test_readmes_tables_are_those_of_the_results() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert renewed(read_trials(RESULTS), text) == text
+    assert renewed(read_trials(RESULTS), read_note(RESULTS), text) == text
 
 
 def test_a_readme_without_the_marks_is_refused() -> None:
     with pytest.raises(ReadmeError, match="topologies"):
-        renewed(TRIALS, "nothing")
+        renewed(TRIALS, "One round.", "nothing")
