@@ -30,16 +30,14 @@ def make(requirement: str) -> Path:
     print(f"Installing {requirement} in .venv-apps …", flush=True)
     shutil.rmtree(home, ignore_errors=True)
     uv = shutil.which("uv") if os.environ.get("REZNET_UV", "1") != "0" else None
-    python = str(where / "python")
+    python, ours = str(where / "python"), ("--editable", f"{ROOT}[serve]")
     _run(sys.executable, "-m", "venv", str(home))
     try:
-        _run(
-            *([uv, "pip", "install", "--python", python] if uv else _pip(python)), requirement, "--editable", str(ROOT)
-        )
+        _run(*([uv, "pip", "install", "--python", python] if uv else _pip(python)), requirement, *ours)
     except RuntimeError:
         if uv is None:
             raise
-        _run(*_pip(python), requirement, "--editable", str(ROOT))  # which may know of an index that uv does not
+        _run(*_pip(python), requirement, *ours)  # which may know of an index that uv does not
     stamp.write_text(what)
     return where
 
