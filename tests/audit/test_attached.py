@@ -27,7 +27,8 @@ def messages() -> str:
         '451-["map",{"_placeholder":true,"num":0}]',
     ]
     lines: list[dict[str, Any]] = [
-        {"type": "receive", "time": 1.79e12 + 250 * (at + 1), "opcode": 1, "data": text} for at, text in enumerate(texts)
+        {"type": "receive", "time": 1.79e12 + 250 * (at + 1), "opcode": 1, "data": text}
+        for at, text in enumerate(texts)
     ]
     lines.append({"type": "receive", "time": 1.79e12 + 2000, "opcode": 2, "data": base64.b64encode(b"\0\1").decode()})
     return "".join(json.dumps(line) + "\n" for line in lines)
