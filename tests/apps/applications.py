@@ -30,6 +30,11 @@ class Application:
 # The newest releases on 28 November 2026; `--newest` takes today's.
 NICEGUI, CHAINLIT, REFLEX = "nicegui==3.18.0", "chainlit==2.12.0", "reflex==0.10.1"
 
+CHAINLIT_RUN = (
+    *("{bin}/chainlit", "run", str(PROGRAMS / "chainlit_app.py"), "--headless"),
+    *("--host", "127.0.0.1", "--port", "{port}"),
+)
+
 APPLICATIONS = (
     Application(
         "NiceGUI",
@@ -50,13 +55,12 @@ APPLICATIONS = (
     Application(
         "Chainlit",
         CHAINLIT,
-        "chainlit run: uvicorn",
-        (
-            *("{bin}/chainlit", "run", str(PROGRAMS / "chainlit_app.py"), "--headless"),
-            *("--host", "127.0.0.1", "--port", "{port}"),
-        ),
+        "chainlit run: uvicorn with wsproto",  # which uvicorn takes where nobody has installed websockets
+        ("env", "UVICORN_WS_PROTOCOL=wsproto", *CHAINLIT_RUN),
         sessions.chainlit,
+        target=1.0,  # as for NiceGUI
     ),
+    Application("Chainlit", CHAINLIT, "chainlit run: uvicorn", CHAINLIT_RUN, sessions.chainlit),
     Application(
         "Reflex",
         REFLEX,

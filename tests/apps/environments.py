@@ -23,23 +23,21 @@ def make(requirement: str) -> Path:
     """
     home = HOME / requirement.partition("==")[0]
     stamp = home / "reznet.stamp"
-    what = f"{sys.version} {home} {requirement} {zlib.crc32((ROOT / 'pyproject.toml').read_bytes())}"
     where = home / "bin"
+    python, ours = str(where / "python"), ("--editable", f"{ROOT}[serve]")
+    what = f"{sys.version} {requirement} {ours} {zlib.crc32((ROOT / 'pyproject.toml').read_bytes())}"
     if stamp.is_file() and stamp.read_text() == what:
         return where
     print(f"Installing {requirement} in .venv-apps …", flush=True)
     shutil.rmtree(home, ignore_errors=True)
     uv = shutil.which("uv") if os.environ.get("REZNET_UV", "1") != "0" else None
-    python = str(where / "python")
     _run(sys.executable, "-m", "venv", str(home))
     try:
-        _run(
-            *([uv, "pip", "install", "--python", python] if uv else _pip(python)), requirement, "--editable", str(ROOT)
-        )
+        _run(*([uv, "pip", "install", "--python", python] if uv else _pip(python)), requirement, *ours)
     except RuntimeError:
         if uv is None:
             raise
-        _run(*_pip(python), requirement, "--editable", str(ROOT))  # which may know of an index that uv does not
+        _run(*_pip(python), requirement, *ours)  # which may know of an index that uv does not
     stamp.write_text(what)
     return where
 
