@@ -18,7 +18,7 @@ import engineio
 import socketio
 from socketio import packet as sio_packet
 
-from reznet_ws.adapters.engineio import Engine, QueuedPacket, is_secret
+from reznet_ws.adapters.engineio import Engine
 from reznet_ws.adapters.inbound import (
     INVALID_DATA,
     POLICY_VIOLATION,
@@ -27,6 +27,7 @@ from reznet_ws.adapters.inbound import (
     check_ack,
     check_event,
 )
+from reznet_ws.adapters.session import QueuedPacket, is_secret
 from reznet_ws.message.formats import GRANT_EVENT, ROWS_FORMAT
 from reznet_ws.message.payload import FORMAT
 from reznet_ws.outgoing.broadcast import Broadcast

@@ -18,7 +18,7 @@ from reznet_ws.deflate.histories import Histories
 from reznet_ws.ledger import Ledger, Tally
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import pack
-from reznet_ws.outgoing.connection import Audience, Connection, Connections, Receivers
+from reznet_ws.outgoing.connection import Audience, Connection, Connections, Recipients
 from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Encoder, Outgoing, WritePacket
@@ -43,7 +43,7 @@ class Broadcast:
         self._rows = RowsPackets(settings)
         self.cork = Cork(self.ledger, lambda: self.settings.coalesce_ms)
         # Told of each packet and who gets it.
-        self.on_post: Callable[[Receivers, Dispatch], object] | None = None
+        self.on_post: Callable[[Recipients, Dispatch], object] | None = None
         # Lines whose frames must queue at this moment, and whose they are.
         self._backlog: dict[Line, Connection] = {}
         self._write_packet = write_packet
@@ -101,7 +101,7 @@ class Broadcast:
         if audience.rows:
             self._post_or_wait(audience.rows, outgoing, may_wait=self._rows.may_wait(outgoing, batch))
 
-    def post(self, receivers: Receivers, dispatch: Dispatch) -> None:
+    def post(self, receivers: Recipients, dispatch: Dispatch) -> None:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""
         lines = receivers.lines
         if self._backlog:
@@ -149,7 +149,7 @@ class Broadcast:
             packet = pack([outgoing.short], utf8=self._settings.utf8, ack_id=ack_id)
             parts = (packet.text, *packet.attachments)
         self.flush([connection])
-        self.post(Receivers([connection]), self._dispatch(parts, [share]))
+        self.post(Recipients([connection]), self._dispatch(parts, [share]))
 
     def prepare(self, event: Any, args: list[Any], namespace: str) -> Dispatch:
         """Encode an event that somebody else sends."""
@@ -157,7 +157,7 @@ class Broadcast:
 
     def send(self, connection: Connection, parts: Sequence[str | bytes], *, is_secret: bool) -> None:
         """Send a packet that is no event: its bytes belong to none."""
-        self.post(Receivers([connection]), Dispatch(parts, self.ledger, (), is_secret=is_secret))
+        self.post(Recipients([connection]), Dispatch(parts, self.ledger, (), is_secret=is_secret))
 
     def flush(self, connections: Iterable[Connection] | None = None) -> None:
         """Send what is held back, for some connections or for all."""
@@ -246,12 +246,12 @@ class Broadcast:
         """Messages that travel together, to clients of formats 2 and 3."""
         rows = [connection for connection in connections if connection.granted_rows]
         for parts, shares, group in self._rows.packets(batch, rows) if rows else ():
-            self.post(Receivers(group), self._dispatch(parts, shares))
+            self.post(Recipients(group), self._dispatch(parts, shares))
         short = [connection for connection in connections if not connection.granted_rows] if rows else connections
         if short:
-            self._post_short(Receivers(short), batch)
+            self._post_short(Recipients(short), batch)
 
-    def _post_short(self, receivers: Receivers, batch: Sequence[Outgoing]) -> None:
+    def _post_short(self, receivers: Recipients, batch: Sequence[Outgoing]) -> None:
         """In format 2: those of one namespace share an envelope."""
         run: list[Outgoing] = []
         for outgoing in batch:

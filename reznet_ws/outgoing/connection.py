@@ -73,7 +73,7 @@ class Connection:
         return self.polled_bytes + (0 if self.line is None else self.line.sent_bytes)
 
 
-class Receivers:
+class Recipients:
     """Who gets a packet, by the way it takes."""
 
     __slots__ = ("connections", "lines", "queued")
@@ -105,7 +105,7 @@ class Audience:
         if self.short or self.rows:
             asking = {*self.short, *self.rows}
             known = [connection for connection in known if connection not in asking]
-        self.plain = Receivers(known)
+        self.plain = Recipients(known)
 
 
 class Connections(dict[str, Connection]):

@@ -18,9 +18,10 @@ from outgoing.sockets import Socket, new_line, turn
 
 from reznet_ws import attach
 from reznet_ws.adapters.asgi import Takeover
-from reznet_ws.adapters.engineio import Engine, QueuedPacket, Session, _takeover, is_secret
+from reznet_ws.adapters.engineio import Engine
+from reznet_ws.adapters.session import QueuedPacket, Session, current_takeover, is_secret
 from reznet_ws.ledger import Share
-from reznet_ws.outgoing.connection import Receivers
+from reznet_ws.outgoing.connection import Recipients
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.line import Line
 from reznet_ws.settings import Settings
@@ -83,9 +84,9 @@ def new_session(engine: Engine, sid: str = "one", query: str = "") -> Session:
 
 def upgrade(session: Session, takeover: Takeover) -> None:
     """As engineio does it, in the task of the request."""
-    token = _takeover.set(takeover)
+    token = current_takeover.set(takeover)
     session.upgraded = True
-    _takeover.reset(token)
+    current_takeover.reset(token)
 
 
 def opened(engine: Engine, sid: str = "one") -> tuple[Session, Line, Socket, Found]:
@@ -104,7 +105,7 @@ def post(session: Session, *parts: str | bytes) -> Dispatch:
     broadcast = session.server.broadcast
     share = Share("n", 1, 1, 1, 1, tuple([1] * len(parts)), 1)
     dispatch = Dispatch(parts, broadcast.ledger, [share])
-    broadcast.post(Receivers([session.connection]), dispatch)
+    broadcast.post(Recipients([session.connection]), dispatch)
     return dispatch
 
 

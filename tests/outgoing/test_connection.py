@@ -7,7 +7,7 @@ from typing import Any
 from outgoing.sockets import new_line
 
 from reznet_ws.message.formats import grant
-from reznet_ws.outgoing.connection import Audience, Connection, Connections, Receivers
+from reznet_ws.outgoing.connection import Audience, Connection, Connections, Recipients
 from reznet_ws.outgoing.dispatch import Dispatch
 
 
@@ -41,10 +41,10 @@ def test_receivers_go_by_their_line_or_by_their_queue_and_not_at_all_once_they_a
     lined, queued, over, closed = connections("a", "b", "c", "d").values()
     lined.line = new_line()[0]
     over.is_over = closed.is_over = True
-    receivers = Receivers([lined, queued, over, closed])
+    receivers = Recipients([lined, queued, over, closed])
     assert (receivers.lines, receivers.queued) == ([lined.line], [queued])
     assert receivers
-    assert not Receivers([over])
+    assert not Recipients([over])
 
 
 def test_an_audience_is_divided_by_the_format_that_was_granted_in_the_namespace() -> None:

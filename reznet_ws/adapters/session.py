@@ -1,0 +1,205 @@
+"""One Engine.IO session, with messages that go straight to their line.
+
+In: packets that python-socketio sends, and who is behind the session's WebSocket. Out: messages on the line, everything
+else in engineio's own queue, in the order in which it was sent.
+Never: replaces an attribute: `Session` is a subclass, also for sessions that exist already.
+
+Engine.IO's queue keeps long-polling, pings and the goodbye. Private names are listed in `adapters/compat.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextvars
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from engineio import packet as eio_packet
+from engineio.async_socket import AsyncSocket
+
+from reznet_ws.adapters.asgi import Takeover
+from reznet_ws.adapters.inbound import TRY_AGAIN_LATER
+from reznet_ws.deflate.frame import Frame
+from reznet_ws.outgoing.connection import Connection
+from reznet_ws.outgoing.dispatch import Dispatch
+from reznet_ws.outgoing.line import Line
+
+if TYPE_CHECKING:
+    from reznet_ws.adapters.engineio import Engine
+
+# How the request that runs reaches its client: set before engineio handles it, read when a session begins.
+current_takeover: contextvars.ContextVar[Takeover | None] = contextvars.ContextVar("takeover", default=None)
+# The parts of a long-polling response while it is being put together.
+polled_parts: contextvars.ContextVar[list[tuple[QueuedPacket, int]] | None] = contextvars.ContextVar(
+    "polled_parts", default=None
+)
+# Whether what runs answers an event that is never compressed.
+is_secret: contextvars.ContextVar[bool] = contextvars.ContextVar("is_secret", default=False)
+
+# What a packet takes in a queue beside its data.
+_PACKET_BYTES = 1000
+
+
+class QueuedPacket(eio_packet.Packet):  # type: ignore[misc]
+    """A part of a dispatch in the queues of those who have no line.
+
+    engineio's own packets cache one encoding whatever `b64` was, so a binary one that long-polling and WebSocket
+    clients share breaks one or the other (`packet.py`, `encode_cache`); this keeps both apart.
+    """
+
+    def __init__(self, dispatch: Dispatch, index: int) -> None:
+        super().__init__(eio_packet.MESSAGE, dispatch.parts[index])
+        self.dispatch, self.index = dispatch, index
+        self._base64: str | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """What it is as a WebSocket frame."""
+        return self.dispatch.frames[self.index]
+
+    def encode(self, b64: bool = False) -> str | bytes:
+        """What goes into a WebSocket frame, or with `b64` into a long-polling response."""
+        if not b64 or isinstance(self.data, str):
+            encoded: str | bytes = f"{eio_packet.MESSAGE}{self.data}" if isinstance(self.data, str) else self.data
+        else:
+            if self._base64 is None:
+                self._base64 = "b" + base64.b64encode(self.data).decode()
+            encoded = self._base64
+        parts = polled_parts.get()
+        if b64 and parts is not None:
+            parts.append((self, len(encoded) if encoded.isascii() else len(encoded.encode())))  # type: ignore[union-attr]
+        return encoded
+
+
+class Session(AsyncSocket):  # type: ignore[misc]
+    """One Engine.IO session."""
+
+    server: Engine
+    connection: Connection
+    takeover: Takeover | None
+    # Of messages that engineio's writer has taken from the queue and is about to send.
+    under_way: deque[QueuedPacket]
+    queued_bytes: int
+
+    def adopt(self, connection: Connection) -> None:
+        """Begin to serve a session that engineio has made."""
+        self.connection = connection
+        self.takeover = None
+        self.under_way = deque()
+        self.queued_bytes = 0
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the session has its WebSocket; once it has, what is queued moves to the line."""
+        return bool(self.__dict__["upgraded"])
+
+    @upgraded.setter
+    def upgraded(self, upgraded: bool) -> None:
+        self.__dict__["upgraded"] = upgraded
+        # Of several that probe, the one that is upgraded does this in its own task.
+        takeover = current_takeover.get()
+        if upgraded and takeover is not None and not self.closing and not self.closed:
+            self.takeover = takeover
+            self.connection.is_counted = takeover.is_counted
+            if takeover.line is not None:
+                self._open_line(takeover, takeover.line)
+
+    def _open_line(self, takeover: Takeover, line: Line) -> None:
+        takeover.on_end(lambda: self.server.broadcast.close_line(self.connection))
+        takeover.on_frame(self.find_under_way)
+        if self.server.has_own_queue or takeover.is_watched:
+            return
+        self.server.broadcast.open_line(self.connection, line)
+        kept = []
+        while not self.queue.empty():
+            packet = self.queue.get_nowait()
+            self.queue.task_done()
+            if packet is not None and packet.packet_type == eio_packet.MESSAGE:
+                self._write(packet)
+            else:
+                kept.append(packet)
+        self.queued_bytes = 0
+        for packet in kept:
+            self.queue.put_nowait(packet)
+
+    async def send(self, pkt: Any) -> None:
+        """Send a packet: a message by the line, where there is one, anything else by the queue."""
+        if pkt.packet_type != eio_packet.MESSAGE or self.connection.line is None:
+            if isinstance(pkt.data, (str, bytes)):
+                if not self._has_room(len(pkt.data), 2):
+                    self.close_slow()
+                    return
+                if is_secret.get() and not isinstance(pkt, QueuedPacket):
+                    pkt = QueuedPacket(Dispatch([pkt.data], self.server.broadcast.ledger, (), is_secret=True), 0)
+            await super().send(pkt)
+            return
+        if await self.check_ping_timeout() and self.connection.line is not None:
+            self._write(pkt)
+
+    def log_sent(self, data: str | bytes) -> None:
+        """What engineio itself logs of a message that it sends."""
+        shown = data if isinstance(data, str) else "<binary>"
+        self.server.logger.info("%s: Sending packet MESSAGE data %s", self.sid, shown)
+
+    def end(self) -> None:
+        """The session is over; called before engineio queues its goodbye."""
+        if self.takeover is not None:
+            self.takeover.end_session()
+        if not self.upgraded:
+            # Ends the poll of a client that is gone, for which a server that stops would wait 45 s.
+            asyncio.get_running_loop().call_soon(self.queue.put_nowait, None)
+
+    def enqueue(self, dispatch: Dispatch) -> bool:
+        """Put a packet into the queue, by engineio's own way where the application has replaced it."""
+        if self.closed:
+            return True
+        if dispatch.queued is None:
+            dispatch.queued = [QueuedPacket(dispatch, index) for index in range(len(dispatch.parts))]
+        if not self._has_room(sum(map(len, dispatch.parts)), 1):
+            return False
+        for packet in dispatch.queued:
+            if self.server.has_own_queue:
+                self.server.start_background_task(super().send, packet)
+            else:
+                self.queue.put_nowait(packet)
+        return True
+
+    def _has_room(self, size: int, times: int) -> bool:
+        size += _PACKET_BYTES
+        if self.queued_bytes and self.queued_bytes + size > times * self.server.broadcast.settings.max_queued_bytes:
+            return False
+        self.queued_bytes += size
+        return True
+
+    async def poll(self) -> list[Any]:
+        """Take what is queued."""
+        packets: list[Any] = await super().poll()
+        self.queued_bytes = 0
+        if self.upgraded:
+            self.under_way.extend(packet for packet in packets if isinstance(packet, QueuedPacket))
+        return packets
+
+    def find_under_way(self, data: str | bytes) -> QueuedPacket | None:
+        """The packet that engineio's writer is sending, if that is what this is."""
+        while self.under_way:
+            packet = self.under_way.popleft()
+            if packet.encode() == data:
+                return packet
+        return None
+
+    def close_slow(self) -> None:
+        """Close the connection, since its client reads too slowly: at once, its writer waits for a full socket."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        if self.takeover is not None:
+            self.takeover.fail(TRY_AGAIN_LATER, "reads too slowly")
+        self.server.start_background_task(self.close, wait=False, abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+
+    def _write(self, packet: Any) -> None:
+        broadcast = self.server.broadcast
+        if isinstance(packet, QueuedPacket):
+            broadcast.post_part(self.connection, packet.dispatch, packet.index)
+        else:
+            data = packet.data if isinstance(packet.data, (str, bytes)) else packet.encode()[1:]
+            broadcast.send(self.connection, [data], is_secret=is_secret.get())
