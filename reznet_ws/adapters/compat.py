@@ -125,12 +125,18 @@ def fits(library: str) -> bool:
         lacking = ["a bound on the size of a message"]
     if lacking:
         logger.warning(
-            "%s %s lacks %s: WebSocket connections are left as they are, uncompressed by us and uncounted",
-            library,
-            metadata.version(library),
+            "%s lacks %s: WebSocket connections are left as they are, uncompressed by us and uncounted",
+            _name(library),
             ", ".join(lacking),
         )
     return not lacking
+
+
+def _name(library: str) -> str:
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return f"{library}, which is not installed,"
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from reznet_ws.deflate.histories import Histories
 from reznet_ws.ledger import Ledger, Tally
 from reznet_ws.message.batch import MessageBatcher
 from reznet_ws.message.packet import pack
+from reznet_ws.outgoing.backlog import Backlog
 from reznet_ws.outgoing.connection import Audience, Connection, Connections, Recipients
 from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.dispatch import Dispatch
@@ -45,7 +46,7 @@ class Broadcast:
         # Told of each packet and who gets it.
         self.on_post: Callable[[Recipients, Dispatch], object] | None = None
         # Lines whose frames must queue at this moment, and whose they are.
-        self._backlog: dict[Line, Connection] = {}
+        self._backlog = Backlog()
         self._write_packet = write_packet
         self._batcher: MessageBatcher[Connection, Outgoing]
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +106,10 @@ class Broadcast:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""
         lines = receivers.lines
         if self._backlog:
-            lines = self._keep_up(lines, dispatch)
+            size_bytes = sum(len(frame.data) for frame in dispatch.frames)
+            lines, full = self._backlog.divide(lines, size_bytes, self._settings.max_queued_bytes)
+            for connection in full:
+                self._miss(connection, dispatch)
         if lines:
             first = True
             for frame in dispatch.frames:
@@ -126,7 +130,7 @@ class Broadcast:
         size = len(frame.data)
         for wire, to in self.histories.frames(frame, lines, self._settings):
             booked = tally.booking(size, len(wire), first=first)
-            self.cork.put(self._queue(wire, to, booked) if self._backlog else to, wire, booked)
+            self.cork.put(self._backlog.queue(wire, to, booked) if self._backlog else to, wire, booked)
 
     def emit_asking(
         self,
@@ -168,7 +172,7 @@ class Broadcast:
 
     def open_line(self, connection: Connection, line: Line) -> None:
         """From now on a connection is written directly."""
-        line.on_backlog = lambda line, backed_up: self._note_backlog(connection, line, backed_up)
+        line.on_backlog = lambda line, backed_up: self._backlog.note(connection, line, backed_up)
         connection.line, connection.is_counted = line, True
         self.connections.changed()
 
@@ -282,27 +286,6 @@ class Broadcast:
             self._post_batch(group.receivers, group.messages)
         self._set_timer()
 
-    # Slow readers
-
-    def _note_backlog(self, connection: Connection, line: Line, backed_up: bool) -> None:
-        if backed_up and connection.line is line:
-            self._backlog[line] = connection
-        else:
-            self._backlog.pop(line, None)
-
-    def _keep_up(self, lines: Sequence[Line], dispatch: Dispatch) -> list[Line]:
-        """Those who have room for a packet; the others miss it, or lose their connection."""
-        size = sum(len(frame.data) for frame in dispatch.frames)
-        limit = self._settings.max_queued_bytes
-        room = []
-        for line in lines:
-            connection = self._backlog.get(line)
-            if connection is None or not line.queued_bytes or line.queued_bytes + size <= limit:
-                room.append(line)
-            else:
-                self._miss(connection, dispatch)
-        return room
-
     def _miss(self, connection: Connection, dispatch: Dispatch) -> None:
         if self._settings.skip_slow_readers and dispatch.messages:
             self.slow_readers.skipped_messages += dispatch.messages
@@ -311,16 +294,6 @@ class Broadcast:
             self.slow_readers.closed_connections += 1
             self.close_line(connection)
             connection.session.close_slow()
-
-    def _queue(self, wire: bytes, lines: Sequence[Line], booked: Callable[..., None]) -> Sequence[Line]:
-        """Queue a frame where the socket is paused; gives the other lines."""
-        ready = []
-        for line in lines:
-            if line in self._backlog:
-                line.queue(wire, booked)
-            else:
-                ready.append(line)
-        return ready
 
     def _log(self, event: str, plain_bytes: int, sent_bytes: int) -> None:
         if not logger.isEnabledFor(logging.INFO):

@@ -58,6 +58,22 @@ async def test_under_a_version_that_lacks_a_name_connections_are_left_to_stock_a
     assert "renamed.module.Thing.gone (what it was for)" in said[0]
 
 
+async def test_where_a_library_is_not_installed_everything_works_by_stocks_way(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As under uvicorn with `wsproto` alone."""
+
+    def gone(name: str) -> str:
+        raise compat.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(compat.metadata, "version", gone)
+    lacks(monkeypatch, "websockets")
+    async with open_site(ws="wsproto") as site, connected(site.url, *KINDS) as clients:
+        await site.sio.emit("message_new", {"content": "x"})
+        await end_of(site, clients)
+    assert "websockets, which is not installed, lacks" in caplog.text
+
+
 @pytest.mark.parametrize("library", ["python-socketio", "python-engineio"])
 def test_a_server_that_cannot_be_served_is_refused_with_the_reason(
     library: str, monkeypatch: pytest.MonkeyPatch

@@ -124,7 +124,7 @@ def before_answer(question: tuple[Any, ...]) -> list[tuple[str, Any]]:
     return [("workflow_plan", PLAN)] if question else waits
 
 
-EVERY_LAYER = Settings(gzip=True, deflate_adjustable=True)
+EVERY_LAYER = Settings(batch=True, gzip=True, deflate_adjustable=True)
 
 
 def as_args(data: Any) -> tuple[Any, ...]:
