@@ -30,7 +30,8 @@ class _SpentTransport:
         """Nothing is left to say."""
 
     def close(self) -> None:
-        """The application has ended."""
+        """The application has ended; where it did so by an error, the handshake is still to be answered."""
+        self._ours.send_500_response()
         if self._ours.close_timer is None:
             self._ours.transport.close()
 

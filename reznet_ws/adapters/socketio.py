@@ -64,6 +64,7 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
             if session is not None:
                 session.end()
             road.forget(connection)
+        self._binary_packet.pop(eio_sid, None)  # python-socketio before 5.16.4 keeps it
         await super()._handle_eio_disconnect(eio_sid, reason)
 
     # What clients send

@@ -10,9 +10,11 @@ import math
 import re
 import zlib
 from collections.abc import AsyncIterator
+from importlib import metadata
 from typing import Any
 
 import pytest
+import socketio
 from conformance.harness import (
     END,
     KINDS,
@@ -31,10 +33,18 @@ from conformance.harness import (
     until,
 )
 from conformance.raw import BINARY, CLOSE, POLLING, TEXT, RawClient, mask_frame, raw
+from packaging.version import Version
 
 from reznet_ws import PayloadError
 from reznet_ws.demo.chat import Application
 from reznet_ws.settings import Settings
+
+# What python-engineio says itself to a second WebSocket of one session: a refusal from 4.15 on, before it an error.
+REFUSED = " 403 " if Version(metadata.version("python-engineio")) >= Version("4.15") else " 500 "
+LETS_IN_LATE = pytest.mark.skipif(
+    not hasattr(socketio.AsyncManager, "pre_connect"),
+    reason="python-socketio before 5.18 takes a client for connected while its handler still waits",
+)
 
 MAX_BYTES = 1_000_000
 
@@ -444,7 +454,7 @@ async def test_a_second_websocket_for_a_session_that_has_one_is_refused_and_chan
         await client.connect()
         for _ in range(2):
             async with raw(site.url) as second:
-                assert " 403 " in await second.shake_hands(f"sid={site.eio_sid(client.sid)}")
+                assert REFUSED in await second.shake_hands(f"sid={site.eio_sid(client.sid)}")
             await site.sio.emit("still_there", to=client.sid)
             assert (await client.frame()).text == '42["still_there"]'
         await client.send_text("!")
@@ -582,6 +592,7 @@ async def test_a_client_without_the_token_gets_nothing() -> None:
                 assert {event.name for event in insider.events} == {"agent_status"}
 
 
+@LETS_IN_LATE
 @pytest.mark.parametrize("query", ["", "reznet=2"])
 async def test_a_client_whose_connect_handler_still_waits_sees_no_byte_of_traffic(query: str) -> None:
     sio = new_sio()
@@ -624,6 +635,7 @@ async def test_a_client_whose_connect_handler_still_waits_sees_no_byte_of_traffi
                 ]
 
 
+@LETS_IN_LATE
 async def test_what_is_meant_for_a_waiting_client_reaches_it() -> None:
     sio = new_sio()
 

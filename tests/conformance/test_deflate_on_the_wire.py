@@ -9,10 +9,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-import websockets
 from conformance.harness import NEW_UPGRADED, NEW_WS, OLD_UPGRADED, OLD_WS, Site, connected, end_of, new_sio, open_site
 from conformance.raw import BINARY, CHROMIUM, PING, PONG, TEXT, Frame, RawClient, mask_frame, raw
-from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
 
 from reznet_ws.settings import Settings
@@ -193,7 +192,7 @@ async def test_what_a_client_compresses_is_understood() -> None:
 
 async def open_with_websockets(site: Site, **options: Any) -> ClientConnection:
     url = site.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
-    connection = await websockets.connect(url, **options)
+    connection = await connect(url, **options)
     assert str(await connection.recv()).startswith("0")
     await connection.send("40")
     assert str(await connection.recv()).startswith("40")
@@ -214,7 +213,7 @@ async def test_the_client_of_websockets_follows(settings: Settings, bits: int | 
             text = str(await connection.recv())
             assert json.loads(text[2:])[1] == {"content": f"message {number} " * (1 + 37 * number)}
         await connection.close()
-        assert connection.close_code == 1000
+        assert connection.protocol.close_code == 1000
 
 
 async def test_a_client_of_websockets_without_an_offer_gets_plain_frames() -> None:

@@ -394,7 +394,7 @@ async def test_an_applications_own_json_module_is_used(request: pytest.FixtureRe
     tests = str(request.config.rootpath / "tests")
     run = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-W", "error", "-c", JSON_MODULE.format(tests=tests)],
+        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", JSON_MODULE.format(tests=tests)],
         capture_output=True,
         text=True,
         timeout=60,

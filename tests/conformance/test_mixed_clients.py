@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -527,6 +528,10 @@ async def read_up_to(client: RawClient, part: str) -> None:
             return
 
 
+def undated(received: bytes) -> bytes:
+    return re.sub(rb"Date: [^\r]*\r\n", b"", received)
+
+
 @pytest.mark.parametrize(
     ("settings", "extensions", "stock_deflates"),
     [
@@ -546,9 +551,11 @@ async def test_a_client_that_asked_for_nothing_gets_the_very_bytes_of_a_stock_se
 ) -> None:
     async with open_site(settings, date_header=False) as site:
         ours = await a_session_over_websocket(site, extensions)
-    async with open_site(attach=False, date_header=False, ws_per_message_deflate=stock_deflates) as stock_site:
+    # The class that "auto" is from uvicorn 0.50 on; before, and below 0.52.1 dated whatever the option says.
+    stock = {"ws": "websockets-sansio", "ws_per_message_deflate": stock_deflates, "date_header": False}
+    async with open_site(attach=False, **stock) as stock_site:
         theirs = await a_session_over_websocket(stock_site, extensions)
-    assert ours == theirs
+    assert undated(ours) == undated(theirs)
 
 
 async def test_with_utf8_the_frames_say_the_same_in_fewer_bytes() -> None:

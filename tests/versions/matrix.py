@@ -20,16 +20,13 @@ LOGS = Path(__file__).parents[2] / "test-results/versions"
 # Where a library changed something that the adapters touch, one version before and one after. What is not named in a
 # row is as the lock file has it.
 CHANGES = {
-    "python-socketio": ("5.13.0", "5.14.0", "5.14.3", "5.15.1", "5.16.0", "5.16.2", "5.16.4", "5.17.1", "5.18.0"),
-    "uvicorn": ("0.40.0", "0.42.0", "0.44.0", "0.46.0", "0.49.0", "0.50.2", "0.52.0", "0.52.1", "0.53.0"),
+    "python-socketio": ("5.16.2", "5.16.4", "5.17.0", "5.17.1", "5.18.0"),
+    "python-engineio": ("4.13.2", "4.13.5", "4.14.0", "4.15.0"),
+    "uvicorn": ("0.42.0", "0.44.0", "0.46.0", "0.49.0", "0.50.2", "0.52.0", "0.52.1", "0.53.0"),
     "websockets": ("13.0", "13.1", "14.2", "15.0.1", "16.0", "16.1.1", "17.0.1", "17.1"),
-    "python-engineio": ("4.11.0", "4.12.3", "4.13.0", "4.13.5", "4.15.0"),
 }
-# The last python-socketio that takes the engineio of a row.
-BELOW_4_15_1 = {"python-socketio": "5.17.0"}
-BELOW_4_13_2 = {"python-socketio": "5.16.0"}
-PARTNERS = {"4.11.0": BELOW_4_13_2, "4.12.3": BELOW_4_13_2, "4.13.0": BELOW_4_13_2, "4.13.5": BELOW_4_15_1}
-PARTNERS["4.15.0"] = BELOW_4_15_1
+# The last python-socketio that takes an older python-engineio.
+PARTNERS = {"python-engineio": {"python-socketio": "5.17.0"}}
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Row:
 def rows() -> list[Row]:
     """Both ends of all ranges at once, each change of one library, and what applications pin."""
     by_change = [
-        Row(f"{package} {version}", {package: version, **PARTNERS.get(version, {})})
+        Row(f"{package} {version}", {package: version, **PARTNERS.get(package, {})})
         for package, versions in CHANGES.items()
         for version in versions
     ]
@@ -51,7 +48,7 @@ def rows() -> list[Row]:
     return [LOWEST, Row("newest"), *by_change, Row("as Open WebUI 0.12.4", open_webui)]
 
 
-LOWEST = Row("lowest", {**lowest(), "python-engineio": "4.11.0"})
+LOWEST = Row("lowest", {**lowest(), "python-engineio": CHANGES["python-engineio"][0]})
 
 
 def choose(asked: list[str]) -> list[Row]:
