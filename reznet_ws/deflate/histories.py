@@ -35,6 +35,9 @@ from reznet_ws.settings import Settings
 
 # A budget for few connections: three for rooms, or five for one alone. More, and it comes to this for each connection.
 _KEPT_BYTES, _KEPT_BYTES_EACH = 524_288, 8192
+# Among more connections than this, a compressor for one alone is made anew: keeping some of sixty changed nothing about
+# the time of the server, and took 8 KB for each connection.
+_FEW_CONNECTIONS = 16
 
 
 L = TypeVar("L", bound=HasInflater)
@@ -200,7 +203,8 @@ class Histories:
         if compressor is None or not compressor.does(bits, most_bits, effort, mem_level):
             self._kept.drop(history)
             text = b"".join(history.messages)
-            if self._kept.admits(history, Compressor.size(bits, mem_level)):
+            is_wanted = count > 1 or self._connections <= _FEW_CONNECTIONS
+            if is_wanted and self._kept.admits(history, Compressor.size(bits, mem_level)):
                 compressor = Compressor(bits, effort, mem_level, text)
                 self._kept.keep(history, compressor)
             else:

@@ -1,7 +1,6 @@
 """The road of every message: from `emit` to the sockets.
 
-In: an event, and the connections it is for. Out: frames on
-their lines, and packets in the queues of those who have none.
+In: an event, and the connections it is for. Out: frames on their lines; packets in the queues of who has none.
 Never: awaits: whatever is emitted leaves in that order, and one slow receiver holds up nobody.
 """
 
@@ -111,10 +110,8 @@ class Broadcast:
             for connection in full:
                 self._miss(connection, dispatch)
         if lines:
-            first = True
-            for frame in dispatch.frames:
-                self._put(frame, lines, dispatch.tally, first)
-                first = False
+            for index, frame in enumerate(dispatch.frames):
+                self._put(frame, lines, dispatch.tally, index == 0)
         if self.on_post is not None:
             self.on_post(receivers, dispatch)
         for connection in receivers.queued:
@@ -127,9 +124,8 @@ class Broadcast:
             self._put(dispatch.frames[index], [connection.line], dispatch.tally, index == 0)
 
     def _put(self, frame: Frame, lines: Sequence[Line], tally: Tally, first: bool) -> None:
-        size = len(frame.data)
         for wire, to in self.histories.frames(frame, lines, self._settings):
-            booked = tally.booking(size, len(wire), first=first)
+            booked = tally.booking(len(frame.data), len(wire), first=first)
             self.cork.put(self._backlog.queue(wire, to, booked) if self._backlog else to, wire, booked)
 
     def emit_asking(
@@ -296,10 +292,9 @@ class Broadcast:
             connection.session.close_slow()
 
     def _log(self, event: str, plain_bytes: int, sent_bytes: int) -> None:
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        percent = 100 * (1 - sent_bytes / plain_bytes)
-        if self._log_thread is None:  # a handler that writes to a disk must not hold up the loop
-            self._log_thread = ThreadPoolExecutor(1, "reznet-log")
-        line = "Payload %s: %dB -> %dB (%.1f%% reduction)"
-        self._log_thread.submit(logger.info, line, event, plain_bytes, sent_bytes, percent)
+        if logger.isEnabledFor(logging.INFO):
+            percent = 100 * (1 - sent_bytes / plain_bytes)
+            if self._log_thread is None:  # a handler that writes to a disk must not hold up the loop
+                self._log_thread = ThreadPoolExecutor(1, "reznet-log")
+            line = "Payload %s: %dB -> %dB (%.1f%% reduction)"
+            self._log_thread.submit(logger.info, line, event, plain_bytes, sent_bytes, percent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from deflate.reader import Reader, send
 from deflate.texts import text
 from hypothesis import given, settings
@@ -167,32 +168,46 @@ def idle(histories: Histories, messages: int) -> None:
 
 def test_compressors_are_kept_within_the_budget_and_not_for_the_idle() -> None:
     histories, now = Histories(), Settings(deflate_kept_bytes=300_000)
-    clients = [Reader() for _ in range(30)]
+    pairs = [[Reader(), Reader()] for _ in range(30)]
     for number in range(300):
-        send(histories, text(number), clients[number % 30 : number % 30 + 1], now)
+        send(histories, text(number), pairs[number % 30], now)
         assert histories.figures().kept_bytes <= 300_000
     assert histories.figures().kept_compressors > 0
-    send(histories, text(0), clients[:1], now.replace(deflate_kept_bytes=0))
+    send(histories, text(0), pairs[0], now.replace(deflate_kept_bytes=0))
     assert histories.figures().kept_compressors == 0
-    send(histories, text(0), clients[:1])
+    send(histories, text(0), pairs[0])
     assert histories.figures().kept_compressors == 1
     idle(histories, 1100)
-    assert histories.figures().kept_compressors == 1
-    assert clients[0].inflater is not None
-    assert clients[0].inflater.history is not None
-    assert clients[0].inflater.history.compressor is None
+    assert histories.figures().kept_compressors == 0
+    inflater = pairs[0][0].inflater
+    assert inflater is not None
+    assert inflater.history is not None
+    assert inflater.history.compressor is None
 
 
 def test_more_streams_than_compressors_do_not_push_one_another_out() -> None:
     """Each in its turn, the least recently used is always the next: the kept ones stay, and are used."""
     histories, now = Histories(), Settings(deflate_kept_bytes=300_000)
-    clients = [Reader() for _ in range(30)]
+    pairs = [[Reader(), Reader()] for _ in range(30)]
     kept = []
     for number in range(600):
-        send(histories, text(number), clients[number % 30 : number % 30 + 1], now)
-        histories_of = [client.inflater.history for client in clients if client.inflater is not None]
+        send(histories, text(number), pairs[number % 30], now)
+        histories_of = [pair[0].inflater.history for pair in pairs if pair[0].inflater is not None]
         kept.append({id(history) for history in histories_of if history is not None and history.compressor})
     assert kept[-1] == kept[-100] != set()
+
+
+@pytest.mark.parametrize(("streams", "is_kept"), [(16, True), (17, False)])
+def test_one_alone_has_a_compressor_kept_only_among_few(streams: int, is_kept: bool) -> None:
+    histories = Histories()
+    clients = [Reader() for _ in range(streams)]
+    send(histories, text(0), clients)
+    for number in range(3 * streams):
+        send(histories, text(number), [clients[number % streams]])
+    kept = [client.inflater.history.compressor for client in clients if client.inflater and client.inflater.history]
+    assert len(kept) == streams
+    # What was in step with all goes on with the last of them.
+    assert (sum(compressor is not None for compressor in kept) > 1) == is_kept
 
 
 def test_a_history_holds_the_very_messages_and_no_more_than_its_window_needs() -> None:
