@@ -329,7 +329,7 @@ async def test_two_servers_in_one_process_do_not_disturb_each_other() -> None:
     async with (
         open_site(Settings()) as ours,
         open_site(Settings.off()) as other,
-        open_site(attach=False) as stock,
+        open_site(attach=False, ws="websockets-sansio") as stock,
     ):
         async with (
             connected(ours.url, *KINDS) as our_clients,
@@ -394,7 +394,7 @@ async def test_an_applications_own_json_module_is_used(request: pytest.FixtureRe
     tests = str(request.config.rootpath / "tests")
     run = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", JSON_MODULE.format(tests=tests)],
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", JSON_MODULE.format(tests=tests)],
         capture_output=True,
         text=True,
         timeout=60,
