@@ -129,9 +129,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
                     connection.polled_bytes += takeover.counter.sent_bytes
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """Close connections, without waiting for a long-polling client to fetch what it lets nobody fetch."""
+        """Close connections; engineio's own would wait for a client to fetch what it then lets nobody fetch."""
 
         async def close(closing: str) -> None:
+            session = self.sockets.get(closing)
+            if isinstance(session, Session):
+                self.broadcast.flush([session.connection])
+                await session.let_fetch()
             if closing in self.sockets:
                 await self.sockets[closing].close(wait=False)
                 self.sockets.pop(closing, None)

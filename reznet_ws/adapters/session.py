@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import contextvars
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ polled_parts: contextvars.ContextVar[list[tuple[QueuedPacket, int]] | None] = co
 # Whether what runs answers an event that is never compressed.
 is_secret: contextvars.ContextVar[bool] = contextvars.ContextVar("is_secret", default=False)
 
+# What a client that polls has to come back in, before its session is closed.
+_FETCH_S = 1.0
 # What a packet takes in a queue beside its data.
 _PACKET_BYTES = 1000
 
@@ -81,6 +84,8 @@ class Session(AsyncSocket):  # type: ignore[misc]
     # Of messages that engineio's writer has taken from the queue and is about to send.
     under_way: deque[QueuedPacket]
     queued_bytes: int
+    # Told when a client has fetched what was queued, while somebody waits for that.
+    fetched: asyncio.Event | None = None
 
     def adopt(self, connection: Connection) -> None:
         """Begin to serve a session that engineio has made."""
@@ -176,9 +181,18 @@ class Session(AsyncSocket):  # type: ignore[misc]
         """Take what is queued."""
         packets: list[Any] = await super().poll()
         self.queued_bytes = 0
+        if self.fetched is not None:
+            self.fetched.set()
         if self.upgraded:
             self.under_way.extend(packet for packet in packets if isinstance(packet, QueuedPacket))
         return packets
+
+    async def let_fetch(self) -> None:
+        """Give a client that polls the time to fetch what is queued, before the session is closed."""
+        if not self.upgraded and not self.queue.empty() and not self.closed:
+            self.fetched = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.fetched.wait(), _FETCH_S)
 
     def find_under_way(self, data: str | bytes) -> QueuedPacket | None:
         """The packet that engineio's writer is sending, if that is what this is."""

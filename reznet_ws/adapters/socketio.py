@@ -129,7 +129,9 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
         is_ack = pkt.packet_type in (sio_packet.ACK, sio_packet.BINARY_ACK)
         # A CONNECT holds a session id that nobody else is sent: compressed, it would keep those who join together from
         # sharing a history for their first 4 KB.
-        is_clear = pkt.packet_type == sio_packet.CONNECT or (is_ack and is_secret.get())
+        is_clear = is_ack and is_secret.get()
+        if pkt.packet_type == sio_packet.CONNECT and self.reznet.road.settings.deflate_shared:
+            is_clear = True
         token = is_secret.set(is_clear)
         try:
             await super()._send_packet(eio_sid, pkt)
