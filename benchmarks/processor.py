@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-import psutil  # type: ignore[import-untyped]  # comes with ipykernel
+import psutil  # type: ignore[import-untyped]
 
 _IS_LINUX = sys.platform.startswith("linux")
 SERVER_CORE, LOAD_CORE = 0, 1

@@ -29,7 +29,7 @@ def measure_deflater_bytes(window_bits: int, mem_level: int, count: int = 64) ->
 
 
 def _measure(window_bits: int, mem_level: int, count: int) -> float:
-    import psutil  # type: ignore[import-untyped]  # comes with ipykernel
+    import psutil  # type: ignore[import-untyped]
 
     sample = random.Random(1).randbytes(_SAMPLE_BYTES)
     process = psutil.Process()

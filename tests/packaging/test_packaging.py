@@ -64,7 +64,13 @@ def asked_for(extra: str) -> Iterator[Requirement]:
 
 # Where the module is not called as its package; what is imported with another that is asked for.
 PACKAGES = {"socketio": "python-socketio", "hdrh": "hdrhistogram", "backports": "backports-zstd"}
-COMES_WITH = {"engineio": "python-socketio", "pydantic": "fastapi", "markupsafe": "jinja2", "IPython": "ipykernel"}
+COMES_WITH = {
+    "engineio": "python-socketio",
+    "pydantic": "fastapi",
+    "markupsafe": "jinja2",
+    "IPython": "ipykernel",
+    "traitlets": "ipywidgets",
+}
 
 
 def imported_by(folder: Path) -> set[str]:
@@ -139,9 +145,9 @@ def test_every_range_is_open_to_newer_versions_up_to_the_next_major_one() -> Non
             assert "." not in bounds.get("<", ""), line
 
 
-def test_what_the_lab_imports_is_asked_for_where_it_is_used() -> None:
+def test_whatever_the_package_imports_some_extra_asks_for() -> None:
     """Not left to what another package happens to bring."""
-    asked = {canonicalize_name(requirement.name) for requirement in asked_for("lab")}
+    asked = {canonicalize_name(requirement.name) for extra in ("lab", "pcap") for requirement in asked_for(extra)}
     assert imported_by(ROOT / "reznet_ws") <= asked
 
 
