@@ -412,8 +412,8 @@ async def test_a_server_that_is_made_with_all_layers_in_it_is_a_plain_subclass()
     assert type(sio) is reznet_ws.AsyncServer
     assert sio.reznet.settings == Settings.seed()
     assert attach(sio) is sio.reznet
-    async with serving(socketio.ASGIApp(sio)) as url, connected(url, *KINDS) as clients:
-        site = Site(url, sio, sio.reznet)
+    async with open_site(sio=sio, attach=False) as site, connected(site.url, *KINDS) as clients:
+        site.given_manager = sio.reznet
         await everybody_gets(site, clients)
         assert site.wire["uncounted_connections"] == 0
 

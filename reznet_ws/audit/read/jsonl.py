@@ -51,6 +51,8 @@ def read_jsonl(source: Source) -> Iterator[Item]:
         try:
             line, repeated = _parsed(content)
             event = _event(line)
+            # A number beyond what a float holds reads as infinity.
+            json.dumps(event.args, default=str, allow_nan=False)
             text = dumps([event.name, *event.args], utf8=True)
         except (_NoEvent, ValueError) as error:
             yield source.problem(position, f"{error}; left out")

@@ -86,8 +86,10 @@ class Listener:
         self._protocol.send_text(b"40")
         self._flush()
         self.read(1)
-        self.sid = str(json.loads(str(self.messages[-1])[2:])["sid"])
-        if asks:
+        # What follows may have come in the same segment.
+        greeting = next(text for text in map(str, self.messages) if text.startswith("40"))
+        self.sid = str(json.loads(greeting[2:])["sid"])
+        if asks and not any(GRANT_EVENT in str(message) for message in self.messages):
             self.read(1)
             assert GRANT_EVENT in str(self.messages[-1])
         self.messages.clear()
