@@ -127,11 +127,9 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         self.reznet.road.flush([connection])
         is_ack = pkt.packet_type in (sio_packet.ACK, sio_packet.BINARY_ACK)
-        # A CONNECT holds a session id that nobody else is sent: compressed, it would keep those who join together from
-        # sharing a history for their first 4 KB.
         is_clear = is_ack and is_secret.get()
-        if pkt.packet_type == sio_packet.CONNECT and self.reznet.road.settings.deflate_shared:
-            is_clear = True
+        if pkt.packet_type == sio_packet.CONNECT:
+            is_clear = self.reznet.road.settings.deflate_shared and self.reznet.road.connections.are_several
         token = is_secret.set(is_clear)
         try:
             await super()._send_packet(eio_sid, pkt)

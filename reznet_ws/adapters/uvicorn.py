@@ -80,8 +80,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         packet = None
         if self.find_packet is not None:
             packet = self.find_packet(data.decode() if opcode == TEXT else data)
-        is_shared = self._broadcast.settings.deflate_shared
-        if is_shared and packet is None and opcode == TEXT and not data.startswith(_MESSAGE):
+        road = self._broadcast
+        may_share = road.settings.deflate_shared and road.connections.are_several
+        if may_share and packet is None and opcode == TEXT and not data.startswith(_MESSAGE):
             return data, False  # a handshake or a ping: nothing to gain, and nobody else is sent the same
         frame = Frame(opcode, data) if packet is None else packet.frame
         ((wire, _),) = self._broadcast.histories.frames(frame, [line], self._broadcast.settings)

@@ -118,6 +118,15 @@ class Connections(dict[str, Connection]):
         super().__init__()
         self._rooms: dict[object, Audience] = {}
 
+    @property
+    def are_several(self) -> bool:
+        """Whether there is anybody to share a history with.
+
+        Then what holds a session id stays out of the windows: nobody else is sent it, and compressed it would keep those
+        who join together from sharing for their first 4 KB.
+        """
+        return len(self) > 1
+
     def changed(self) -> None:
         """Forget what is remembered of rooms: a connection came, went, or is to be reached in another way."""
         self._rooms.clear()

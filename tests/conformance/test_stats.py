@@ -187,14 +187,14 @@ async def test_a_payload_above_1_kb_is_logged_in_the_seeds_words(caplog: pytest.
 @pytest.mark.parametrize(("size", "lines"), [(1024, 0), (1025, 1)])
 async def test_the_threshold_is_1_kb_of_plain_json(size: int, lines: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "reznet_ws")
-    async with open_site() as site:
+    async with open_site() as site, connected(site.url, NEW_WS):
         text = "é" + "x" * (size - len(r'"\u00e9"'))
         assert len(await logged(site, caplog, ("message_new", text))) == lines
 
 
 async def test_what_nothing_could_shrink_is_no_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "reznet_ws")
-    async with open_site() as site:
+    async with open_site() as site, connected(site.url, NEW_WS):
         assert await logged(site, caplog, ("message_new", "x" * 5000)) == []
 
 
