@@ -122,8 +122,8 @@ class Connections(dict[str, Connection]):
     def are_several(self) -> bool:
         """Whether there is anybody to share a history with.
 
-        Then what holds a session id stays out of the windows: nobody else is sent it, and compressed it would keep those
-        who join together from sharing for their first 4 KB.
+        Then what holds a session id stays out of the windows: nobody else is sent it, and compressed it would keep
+        those who join together from sharing for their first 4 KB.
         """
         return len(self) > 1
 
