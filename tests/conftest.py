@@ -29,9 +29,7 @@ QUICK = {
     "benchmarks/test_results.py",
     "benchmarks/test_sequence.py",
     "benchmarks/test_topologies.py",
-    "conformance/test_against_stock.py",
     "conformance/test_drop_in.py",
-    "conformance/test_stats.py",
 }
 
 

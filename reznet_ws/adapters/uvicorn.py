@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
 
@@ -152,7 +153,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """The server stops."""
         self._end()
-        super().shutdown()
+        try:
+            super().shutdown()
+        except InvalidState:  # uvicorn before 0.52.1 says goodbye again
+            self.transport.close()
 
     async def send(self, message: Any) -> None:
         """Send an ASGI message; a goodbye goes behind all that is queued."""

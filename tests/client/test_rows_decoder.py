@@ -81,6 +81,8 @@ def test_more_than_a_connection_holds_is_refused() -> None:
         RowsDecoder().decode(f'!%2["e",{",".join("1" * 513)}]')
 
 
+@pytest.mark.node
+@pytest.mark.slow
 def test_python_and_javascript_get_a_million_hostile_values_as_they_were_emitted(tmp_path: Path) -> None:
     bounds = Bounds(far_chars=2**22)
     state, decoder, digest = begin(bounds), RowsDecoder(), hashlib.sha1()

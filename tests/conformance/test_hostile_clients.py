@@ -66,7 +66,8 @@ async def test_fragments_that_hold_nothing_fill_no_memory_and_their_message_arri
         for _ in range(5):
             await client.write(mask_frame(b"", CONTINUATION, fin=False) * 5000)
         await all_is_read(client)
-        assert len(only_connection(site).frames) < 100
+        held = vars(only_connection(site))
+        assert len(held["frames" if "frames" in held else "bytes"]) < 100  # as uvicorn calls it before 0.50
         await client.write(mask_frame(b'2["seen"]', CONTINUATION))
         await asyncio.wait_for(seen.wait(), 10)
 

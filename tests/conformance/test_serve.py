@@ -39,13 +39,16 @@ class Process:
         return self.process.returncode, out.decode(), err.decode()
 
 
+# Libraries that are older than the lock file's warn of one another.
+STRICT = ("-W", "error", "-W", "ignore::DeprecationWarning")
+
+
 @contextlib.asynccontextmanager
 async def running(*args: str, address: str = r"on (http://\S+)") -> AsyncIterator[Process]:
     """A Python process that prints its address; killed if the test fails."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-W",
-        "error",
+        *STRICT,
         *args,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -68,7 +71,7 @@ async def running(*args: str, address: str = r"on (http://\S+)") -> AsyncIterato
 async def finished(*args: str) -> tuple[int | None, str, str]:
     """A Python process that ends by itself: status, stdout, stderr."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, *STRICT, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         out, err = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)

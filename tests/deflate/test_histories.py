@@ -31,6 +31,7 @@ CHANGES = [
 OFFERS = [(15, True, True)] * 6 + [(9, True, True), (12, True, True), (15, False, True), (15, True, False)]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_everybody_reads_exactly_what_it_was_sent(data: st.DataObject) -> None:

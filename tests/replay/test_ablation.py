@@ -138,6 +138,7 @@ def _bursts() -> list[list[TraceEvent]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figures", [Settings(), Settings.seed()], ids=["recommended", "seed"])
 async def test_every_subset_sends_the_very_bytes_that_a_real_socket_takes(figures: Settings) -> None:
     bursts = _bursts()

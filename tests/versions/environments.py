@@ -109,7 +109,8 @@ def resolve(requirements: Iterable[str]) -> dict[str, str]:
 def run_tests(python: Path, selection: Sequence[str], workers: int = 2) -> Outcome:
     """Run a part of the tests in an environment, all to the end."""
     options = ["-q", "-n", str(workers), "--dist", "loadfile", "-p", "no:cacheprovider", "--timeout", "60", "-rfE"]
-    options += ["-W", "default"]  # older libraries warn of one another
+    # Older libraries warn of one another; and pytest's own tracebacks can fail below deep recursion (Python 3.11).
+    options += ["-W", "default", "--tb", "native"]
     done = subprocess.run(
         [str(python), "-m", "pytest", *options, *selection], cwd=ROOT, capture_output=True, text=True, check=False
     )
