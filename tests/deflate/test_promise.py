@@ -99,4 +99,5 @@ def test_nobody_is_sent_more_than_a_window_of_its_own_would_take(
         data = chooser.randbytes(size) if chooser.random() < 0.05 else write(chooser.randrange(500), size)
         send(histories, data, topology(clients, number, chooser), now)
     for client in everybody:
-        within_stock(client, 1.08 if write is rows else 1.01)
+        # Random digits match by chance, and to point further back takes a bit or two more.
+        within_stock(client, {rows: 1.08, hexadecimal: 1.02}.get(write, 1.01))
