@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 from packaging.version import Version
-from versions.environments import environment, locked, lowest, ranges, run_tests
+from versions.environments import locked, lowest, ranges
 from versions.matrix import CHANGES, LOWEST, choose, rows
 
+
 # One of each kind that meets another library: plain and upgraded clients, the handshake, what is bounded, the figures.
-REPRESENTATIVE = (
-    "tests/conformance/test_against_stock.py",
-    "tests/conformance/test_bad_input.py",
-    "tests/conformance/test_deflate_on_the_wire.py",
-)
-
-
 def test_a_row_holds_the_lower_end_of_every_range_at_once() -> None:
     assert lowest().items() <= LOWEST.pins.items()
     assert set(lowest()) == set(ranges())
@@ -34,13 +28,3 @@ def test_a_row_is_found_by_a_part_of_its_name() -> None:
     assert choose([]) == rows()
     assert choose(["lowest", "newest"]) == [LOWEST, rows()[1]]
     assert choose(["no such row"]) == []
-
-
-@pytest.mark.slow
-@pytest.mark.network
-@pytest.mark.timeout(600)
-def test_the_lower_ends_together_pass() -> None:
-    """The upper ends are the lock's, so every other test speaks of them; the rows between: `./run versions`."""
-    with environment(LOWEST.pins) as python:
-        outcome = run_tests(python, REPRESENTATIVE)
-    assert outcome.is_good, outcome.log
