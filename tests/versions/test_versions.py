@@ -1,4 +1,4 @@
-"""The ranges in pyproject are true: both ends of all of them pass what meets another library."""
+"""The rows of the version matrix fit the ranges in pyproject; `./run versions` runs the tests on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from versions.environments import locked, lowest, ranges
 from versions.matrix import CHANGES, LOWEST, choose, rows
 
 
-# One of each kind that meets another library: plain and upgraded clients, the handshake, what is bounded, the figures.
 def test_a_row_holds_the_lower_end_of_every_range_at_once() -> None:
     assert lowest().items() <= LOWEST.pins.items()
     assert set(lowest()) == set(ranges())
