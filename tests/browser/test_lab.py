@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-NAME = "00-dashboard.ipynb"
+NAME = "01-dashboard.ipynb"
 PICTURE = ROOT / "notebooks" / "images" / "dashboard.png"
 UPDATE = os.environ.get("REZNET_UPDATE_PICTURES") == "1"
 MOVE_MS = 30_000

@@ -1,4 +1,4 @@
-"""What notebook 06 compares our batcher with: one that waits first, one that lets messages overtake."""
+"""What the notebook on batching compares our batcher with: one that waits first, one that lets messages overtake."""
 
 from __future__ import annotations
 

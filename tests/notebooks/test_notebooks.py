@@ -29,7 +29,7 @@ ALLOWED_FIGURES = {
 }
 FIGURE = re.compile(r"\d[\d.,]*\s?(?:%|ms\b|kB\b|bytes\b)")
 # Leaves its lab running, for whoever has just opened it.
-FIRST = "00-dashboard"
+FIRST = "01-dashboard"
 ENDS = re.compile(r"\b\w+\.(stop|close)\(\)|\bstop_all\(\)|\bstop\(\)")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -99,7 +99,7 @@ def test_one_command_opens_the_lab_from_a_fresh_clone(copy: Path, tmp_path: Path
     with log.open("w") as out:
         lab = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=out, start_new_session=True)
     try:
-        page = f"http://127.0.0.1:{port}/lab/tree/notebooks/00-dashboard.ipynb"
+        page = f"http://127.0.0.1:{port}/lab/tree/notebooks/01-dashboard.ipynb"
         while True:
             assert lab.poll() is None, log.read_text()
             try:
