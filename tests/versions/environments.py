@@ -7,6 +7,7 @@ there say. Never: the environment that this runs in.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -83,17 +84,26 @@ def empty_environment() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def environment(pins: Mapping[str, str]) -> Iterator[Path]:
-    """The Python of an environment with these versions and all that the tests need. Raises: CannotInstall."""
+    """The Python of an environment with these versions and all that the tests need; no version is the newest.
+
+    Raises: CannotInstall.
+    """
     free = {*pins, *_needed_by(pins)}
     with empty_environment() as python:
         others = python.parents[1] / "others.txt"
         others.write_text("".join(f"{name}=={version}\n" for name, version in locked().items() if name not in free))
-        wanted = [f"{name}=={version}" for name, version in pins.items()]
+        wanted = [f"{name}=={version}" if version else name for name, version in pins.items()]
         install = ["pip", "install", "--quiet", "--python", str(python)]
         everything = ["-r", "pyproject.toml", "--extra", "test", "--group", "build"]
         uv(*install, *everything, "--constraints", str(others), *wanted)
         uv(*install, "--no-deps", "--no-build-isolation", "-e", ".")
         yield python
+
+
+def installed(python: Path) -> dict[str, str]:
+    """The versions in an environment, by package."""
+    found = json.loads(uv("pip", "list", "--quiet", "--format", "json", "--python", str(python)))
+    return {canonicalize_name(each["name"]): each["version"] for each in found}
 
 
 def resolve(requirements: Iterable[str]) -> dict[str, str]:
@@ -109,6 +119,7 @@ def resolve(requirements: Iterable[str]) -> dict[str, str]:
 def run_tests(python: Path, selection: Sequence[str], workers: int = 2) -> Outcome:
     """Run a part of the tests in an environment, all to the end."""
     options = ["-q", "-n", str(workers), "--dist", "loadfile", "-p", "no:cacheprovider", "--timeout", "60", "-rfE"]
+    options += ["-m", "not browser and not node and not redis"]
     # Older libraries warn of one another; and pytest's own tracebacks can fail below deep recursion (Python 3.11).
     options += ["-W", "default", "--tb", "native"]
     done = subprocess.run(

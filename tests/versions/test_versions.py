@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from packaging.version import Version
-from versions.environments import locked, lowest, ranges
-from versions.matrix import CHANGES, LOWEST, choose, rows
+from versions.environments import environment, installed, locked, lowest, ranges, run_tests
+from versions.matrix import CHANGES, LOWEST, NEWEST, Row, choose, rows
 
 
 def test_a_row_holds_the_lower_end_of_every_range_at_once() -> None:
@@ -25,5 +25,21 @@ def test_the_rows_of_a_library_begin_at_the_lower_end_and_stay_below_the_lock(pa
 
 def test_a_row_is_found_by_a_part_of_its_name() -> None:
     assert choose([]) == rows()
-    assert choose(["lowest", "newest"]) == [LOWEST, rows()[1]]
+    assert choose(["lowest", "newest"]) == [LOWEST, NEWEST]
     assert choose(["no such row"]) == []
+
+
+# One of each kind: what stock's clients get, hostile packets, and the bytes at the socket. `./run versions` runs all.
+REPRESENTATIVE = ("test_against_stock.py", "test_bad_input.py", "test_deflate_on_the_wire.py")
+
+
+@pytest.mark.network
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("row", [LOWEST, NEWEST], ids=lambda row: row.name)
+def test_both_ends_of_the_ranges_behave(row: Row) -> None:
+    with environment(row.pins) as python:
+        versions = installed(python)
+        for name, version in row.pins.items():
+            assert not version or Version(versions[name]) == Version(version)
+        outcome = run_tests(python, [f"tests/conformance/{name}" for name in REPRESENTATIVE], workers=1)
+    assert outcome.is_good, outcome.log[-4000:]
