@@ -25,8 +25,8 @@ from benchmarks.results_picture import draw, save_picture
 from benchmarks.results_report import write_report
 from benchmarks.rows_bytes import lab_mixes, write_browser_report, write_rows_report
 from benchmarks.stall import stall
-from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
 from reznet_ws import Settings
+from reznet_ws.demo.topologies import ONE_ROOM, TOPOLOGIES
 
 RESULTS = Path(__file__).parent / "results"
 # Of one source, at most: enough for windows to be full, and quick.

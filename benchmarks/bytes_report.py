@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.emissions import RecordedEvent
 from benchmarks.results_report import markdown_table
-from benchmarks.script import write_script
 from benchmarks.targets import PROMISE, most_of, say
-from benchmarks.topologies import Topology
-from benchmarks.window_bytes import PROMISED_MESSAGES, ROUNDING_BYTES, ComputedBytes, compute, geometric_mean
+from reznet_ws.demo.topologies import Topology
+from reznet_ws.replay.script import write_script
+from reznet_ws.replay.window_bytes import PROMISED_MESSAGES, ROUNDING_BYTES, ComputedBytes, compute, geometric_mean
 from reznet_ws.settings import Settings
 
 # Over all traffics and topologies.
@@ -34,7 +34,7 @@ def write_bytes_report(
     settings: Settings,
     told: Callable[[str], None] = lambda said: None,
 ) -> str:
-    """`traffics`: name -> so many conversations at most. `messages`: to each client. Raises: TrafficError where a
+    """`traffics`: name -> so many conversations at most. `messages`: to each client. Raises: ValueError where a
     traffic has none."""
     lines = [
         "## Wire bytes and compressions, computed",

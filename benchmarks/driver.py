@@ -22,8 +22,8 @@ from benchmarks.plan import ScriptPart
 from benchmarks.processor import resident_bytes
 from benchmarks.raw_client import ProtocolError
 from benchmarks.receivers import Receiver, Receivers
-from benchmarks.script import read_script
 from benchmarks.sequence import Expected, LoadError, Play
+from reznet_ws.replay.script import read_script
 from reznet_ws.replay.spread import percentile
 
 INSPECT_EVERY = 16

@@ -19,8 +19,8 @@ from benchmarks.emissions import TRAFFICS, RecordedEvent, read_traffic
 from benchmarks.machine import describe_machine, lacks
 from benchmarks.plan import Cell, Plan
 from benchmarks.rounds import Trial, interleave
-from benchmarks.script import Script, write_script
-from benchmarks.topologies import TOPOLOGIES
+from reznet_ws.demo.topologies import TOPOLOGIES
+from reznet_ws.replay.script import Script, write_script
 
 # Where a topology has more conversations, several clients go through the same one, each from another place.
 MOST_CONVERSATIONS = 64

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.contestants import MAIN, PAIR, WIDE
-from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
+from reznet_ws.demo.topologies import ONE_ROOM, TOPOLOGIES
 
 PHASES = ("opening", "steady", "churn", "full")
 # Messages to each client. 80 more are 30 KB of the lab's traffic, with the first most of the largest window.

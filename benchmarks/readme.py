@@ -15,7 +15,7 @@ from benchmarks.figures import CellKey, Figure, cells_of, cpu_us, memory_kb, rat
 from benchmarks.plan import MANY_CLIENTS
 from benchmarks.results_report import markdown_table
 from benchmarks.rounds import Trial
-from benchmarks.topologies import ONE_ROOM, TOPOLOGIES
+from reznet_ws.demo.topologies import ONE_ROOM, TOPOLOGIES
 
 _SERVERS = {
     BASELINE: "python-socketio on uvicorn",

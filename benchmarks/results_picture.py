@@ -16,7 +16,7 @@ from plotly.subplots import make_subplots
 from benchmarks.contestants import BASELINE, CANDIDATE
 from benchmarks.figures import CellKey, Figure, cells_of, cpu_us, memory_kb, ratio, wire_bytes
 from benchmarks.rounds import Trial
-from benchmarks.topologies import TOPOLOGIES
+from reznet_ws.demo.topologies import TOPOLOGIES
 
 _PANELS: Sequence[tuple[str, Figure]] = (
     ("wire bytes", wire_bytes("steady")),

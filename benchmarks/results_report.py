@@ -26,7 +26,7 @@ from benchmarks.figures import (
 from benchmarks.plan import FILLING_MESSAGES, LAP_MESSAGES, OPENING_MESSAGES, Plan
 from benchmarks.rounds import Trial
 from benchmarks.targets import FIGURES, judge, most_of
-from benchmarks.topologies import TOPOLOGIES
+from reznet_ws.demo.topologies import TOPOLOGIES
 from reznet_ws.replay.spread import Spread
 
 _TABLES: Sequence[tuple[str, Figure, str]] = (

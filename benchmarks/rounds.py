@@ -23,8 +23,8 @@ from benchmarks.contestants import NODE_FOLDER, Contestant
 from benchmarks.driver import Job
 from benchmarks.plan import Cell, Plan
 from benchmarks.processor import LOAD_CORE, SERVER_CORE, allow_files, pinned
-from benchmarks.script import Script
 from benchmarks.sequence import LoadError
+from reznet_ws.replay.script import Script
 
 _START_TIMEOUT_S = 30.0
 # Beside the phases themselves: joining, warming up and catching up of a thousand clients of the slowest.

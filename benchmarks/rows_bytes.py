@@ -20,12 +20,12 @@ from typing import TypeVar
 
 from benchmarks.emissions import RecordedEvent, lab_traffic
 from benchmarks.results_report import markdown_table
-from benchmarks.window_bytes import geometric_mean
 from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import MIXES, generate
 from reznet_ws.ledger import header_bytes
 from reznet_ws.message.rows import Bounds, begin, encode, join
 from reznet_ws.message.rows_far import MAX_FAR_CHARS
+from reznet_ws.replay.window_bytes import geometric_mean
 
 BATCHES = (1, 5, 10)
 WAYS = {"rows": Bounds(), "rows + far": Bounds(far_chars=MAX_FAR_CHARS)}

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.script import Script
 from reznet_ws.client.decoder import unpack
 from reznet_ws.message.packet import BATCH_EVENT
 from reznet_ws.message.payload import decode_payload
+from reznet_ws.replay.script import Script
 
 _CHARACTERS_SHOWN = 80
 # Texts that several clients are sent, each under way to some of them still.

@@ -26,6 +26,7 @@ PURE = [
     "demo.vocabulary",
     "demo.cast",
     "demo.scenes",
+    "demo.topologies",
     "demo.workload",
 ]
 # Floors of the house, lowest first; those in one string are not yet apart.

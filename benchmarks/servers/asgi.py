@@ -17,10 +17,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from benchmarks.contestants import WAYS
-from benchmarks.script import Script, Sending, read_script
 from benchmarks.servers.conductor import Conductor, announce
 from reznet_ws.adapters.manager import attach
 from reznet_ws.adapters.serving import listen
+from reznet_ws.replay.script import Script, Sending, read_script
 
 
 class WideWindowProtocol(WebSocketsSansIOProtocol):

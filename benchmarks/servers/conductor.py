@@ -20,7 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from benchmarks.script import Sending
+from reznet_ws.replay.script import Sending
 
 Emit = Callable[[Sending], Awaitable[None]]
 

@@ -16,9 +16,9 @@ from typing import Any, cast
 
 from websockets.frames import Opcode
 
-from benchmarks.script import Sending, read_script
 from benchmarks.servers.conductor import Conductor, announce
 from reznet_ws.deflate.frame import build_frame
+from reznet_ws.replay.script import Sending, read_script
 
 # Source: RFC 6455 section 1.3.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

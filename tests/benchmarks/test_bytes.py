@@ -1,72 +1,21 @@
-"""Wire bytes by computation, and the traffic that they are computed for."""
+"""The traffic that bytes are computed for, and the command that computes them."""
 
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.emissions import RecordedEvent, TrafficError, chat_conversations, in_batches, read_traffic
-from benchmarks.script import Script, write_script
-from benchmarks.topologies import TOPOLOGIES
-from benchmarks.window_bytes import OwnWindows, compute, event_text, worst_ratio
-from reznet_ws.ledger import header_bytes
-from reznet_ws.settings import Settings
-
-# What is computed
-
-
-def chat_script(topology: str, clients: int, messages: int = 60) -> Script:
-    conversations = chat_conversations(TOPOLOGIES[topology].streams(clients))
-    return write_script(TOPOLOGIES[topology], clients, conversations, messages * clients, seed=1)
-
-
-@pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_the_promise_is_kept_in_every_topology(topology: str) -> None:
-    script = chat_script(topology, 20)
-    result = compute(script, 0.05, 20, Settings())
-    assert result.deliveries >= 1200
-    assert 0 < result.worst <= 1.01
-    assert result.ours < result.stock
-    assert result.compressions <= result.receivers
-
-
-def test_one_room_takes_one_compression_and_newcomers_a_few_more() -> None:
-    script = chat_script("one room", 50)
-    still, churned = compute(script, 0, 20, Settings()), compute(script, 0.05, 20, Settings())
-    assert still.compressions == 1
-    assert 1 < churned.compressions < 5
-    assert still.ours < churned.ours < churned.stock
-
-
-@pytest.mark.parametrize("topology", ["one room", "topics", "but the sender"])
-def test_windows_computed_once_for_all_take_what_each_would(topology: str) -> None:
-    script = chat_script(topology, 12, messages=20)
-    each = [zlib.compressobj(wbits=-12, memLevel=5) for _ in range(12)]
-    windows = OwnWindows(12, 5)
-    for sending, slots in zip(script.sendings, script.receivers(), strict=True):
-        text = event_text(script.messages[sending.message], utf8=False)
-        sizes = {slot: len(each[slot].compress(text) + each[slot].flush(zlib.Z_SYNC_FLUSH)) - 4 for slot in slots}
-        assert dict(windows.send(text, slots)) == {slot: size + header_bytes(size) for slot, size in sizes.items()}
-
-
-def test_stock_settings_take_what_stock_takes() -> None:
-    result = compute(chat_script("rooms of 5", 20), 0.05, 20, Settings.stock())
-    assert (result.ours, result.worst) == (result.stock, 1)
-    assert result.compressions == result.receivers
-
-
-def test_the_worst_is_that_of_any_twenty_in_a_row() -> None:
-    assert worst_ratio([9] * 19, [1] * 19) == 0
-    assert worst_ratio([1] * 20 + [33] + [1] * 30, [1] * 51) == 42 / 20
-    assert worst_ratio([1] * 20 + [9] + [1] * 30, [1] * 51) == 1
-    assert worst_ratio([1] * 20, [2] * 20) == 0.5
-
-
-# Traffic
+from benchmarks.emissions import (
+    RecordedEvent,
+    TrafficError,
+    chat_conversations,
+    in_batches,
+    read_traffic,
+    small_conversations,
+)
 
 
 def test_a_capture_gives_what_the_client_received(tmp_path: Path) -> None:
@@ -128,3 +77,11 @@ def test_the_bytes_of_a_capture_are_reported_as_ratios(tmp_path: Path, capsys: p
 def test_figures_out_of_bounds_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bytes", *arguments]) == 2
     assert "benchmarks: " in capsys.readouterr().err
+
+
+def test_conversations_differ_and_stay_the_same_from_run_to_run() -> None:
+    for make in (chat_conversations, small_conversations):
+        one, other = make(2, 1)
+        assert one != other
+        assert make(2, 1) == [one, other]
+        assert make(1, 2) != [one]

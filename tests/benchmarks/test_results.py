@@ -15,7 +15,7 @@ from benchmarks.results_picture import draw
 from benchmarks.results_report import write_report
 from benchmarks.rounds import Trial
 from benchmarks.targets import FIGURES, judge, most_of
-from benchmarks.topologies import TOPOLOGIES
+from reznet_ws.demo.topologies import TOPOLOGIES
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "results.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.script import Script, Sending
 from benchmarks.sequence import Due, Expected, LoadError, Play
+from reznet_ws.replay.script import Script, Sending
 
 # Client 0 is in the room, client 1 is not; the third message is for client 1 alone.
 SCRIPT = Script(

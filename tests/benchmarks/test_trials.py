@@ -18,9 +18,9 @@ from benchmarks.machine import lacks
 from benchmarks.plan import FILLING_MESSAGES, OPENING_MESSAGES, PHASES, Cell, Plan
 from benchmarks.results_report import write_report
 from benchmarks.rounds import Trial, interleave
-from benchmarks.script import Script, write_script
-from benchmarks.topologies import TOPOLOGIES
+from reznet_ws.demo.topologies import TOPOLOGIES
 from reznet_ws.ledger import header_bytes
+from reznet_ws.replay.script import Script, write_script
 
 # Servers and clients are processes of their own, which take seconds to start on a busy machine.
 pytestmark = pytest.mark.timeout(300)

@@ -14,11 +14,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.script import Script
 from reznet_ws.deflate.frame import TEXT, Frame
 from reznet_ws.deflate.histories import Histories
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.ledger import header_bytes
+from reznet_ws.replay.script import Script
 from reznet_ws.settings import Settings
 
 _STOCK = Settings.stock()

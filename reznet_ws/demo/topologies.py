@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Of all emissions, where some are to everybody.
+# Of all emissions, where some are to everybody, in the topologies below.
 TO_ALL_SHARE = 0.1
 
 
@@ -32,6 +32,7 @@ class Address(NamedTuple):
 class Topology:
     """`clients`: how many it is measured with. Rooms have `room_size` members, all clients where it is None, and one
     client is addressed by its id; with `topics` each client is in `topics_each` of so many rooms instead.
+    `to_all_share`: of all emissions, up to 0.5, are to everybody.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Topology:
     room_size: int | None = None
     topics: int = 0
     topics_each: int = 0
-    is_partly_to_all: bool = False
+    to_all_share: float = 0.0
     skips_sender: bool = False
 
     def rooms(self, clients: int) -> list[list[str]]:
@@ -55,7 +56,7 @@ class Topology:
 
     def streams(self, clients: int) -> int:
         """How many conversations there are; the last is that with everybody, where there is one."""
-        return self._groups(clients) + self.is_partly_to_all
+        return self._groups(clients) + (self.to_all_share > 0)
 
     def addresses(self, clients: int, seed: int) -> Iterator[Address]:
         """Without an end: each room or client once in every round, in another order each time; everybody at random."""
@@ -69,8 +70,8 @@ class Topology:
                 else:
                     room = f"r{group}"
                     yield Address(group, room, draw.choice(in_rooms[room]) if self.skips_sender else None)
-                # One for nine of the others.
-                if self.is_partly_to_all and draw.random() < TO_ALL_SHARE / (1 - TO_ALL_SHARE):
+                # At 0.1, one for nine of the others.
+                if self.to_all_share and draw.random() < self.to_all_share / (1 - self.to_all_share):
                     yield Address(groups, None)
 
     def _groups(self, clients: int) -> int:
@@ -98,7 +99,7 @@ TOPOLOGIES: Mapping[str, Topology] = {
             about="a stream for each client, and one emission in ten to everybody",
             clients=60,
             room_size=1,
-            is_partly_to_all=True,
+            to_all_share=TO_ALL_SHARE,
         ),
         Topology(name="rooms of 2", about="pairs", clients=60, room_size=2),
         Topology(
@@ -106,7 +107,7 @@ TOPOLOGIES: Mapping[str, Topology] = {
             about="pairs, and one emission in ten to everybody",
             clients=60,
             room_size=2,
-            is_partly_to_all=True,
+            to_all_share=TO_ALL_SHARE,
         ),
         Topology(name="rooms of 5", about="groups of five", clients=100, room_size=5),
         Topology(
@@ -114,7 +115,7 @@ TOPOLOGIES: Mapping[str, Topology] = {
             about="groups of five, and one emission in ten to everybody",
             clients=100,
             room_size=5,
-            is_partly_to_all=True,
+            to_all_share=TO_ALL_SHARE,
         ),
         Topology(name="rooms of 20", about="groups of twenty", clients=100, room_size=20),
         Topology(
@@ -122,7 +123,7 @@ TOPOLOGIES: Mapping[str, Topology] = {
             about="groups of twenty, and one emission in ten to everybody",
             clients=100,
             room_size=20,
-            is_partly_to_all=True,
+            to_all_share=TO_ALL_SHARE,
         ),
         Topology(
             name="but the sender",

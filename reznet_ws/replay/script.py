@@ -11,10 +11,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from benchmarks.emissions import RecordedEvent, TrafficError
-from benchmarks.topologies import Topology, members
+from reznet_ws.demo.topologies import Topology, members
+
+
+class Recorded(Protocol):
+    """An event with its data."""
+
+    @property
+    def event(self) -> str: ...
+
+    @property
+    def data(self) -> Any: ...
 
 
 class Sending(NamedTuple):
@@ -64,16 +73,16 @@ def read_script(path: str) -> Script:
 
 
 def write_script(
-    topology: Topology, clients: int, conversations: Sequence[Sequence[RecordedEvent]], deliveries: int, seed: int
+    topology: Topology, clients: int, conversations: Sequence[Sequence[Recorded]], deliveries: int, seed: int
 ) -> Script:
     """Emissions until so many deliveries are due at least.
 
     Where a topology has more conversations than are given, several go through the same one, each from another place.
-    Raises: TrafficError where one has no messages.
+    Raises: ValueError where one has no messages.
     """
     length = min(map(len, conversations), default=0)
     if not length:
-        raise TrafficError("a conversation without messages")
+        raise ValueError("a conversation without messages")
     rooms = topology.rooms(clients)
     streams = topology.streams(clients)
     stride = max(1, length // -(-streams // len(conversations)))
