@@ -1,20 +1,23 @@
-"""Figures as PNG, for where no kernel runs: a saved notebook, GitHub, nbconvert, a report.
+"""Figures: alive in a page, and as PNG where no kernel runs: a saved notebook, GitHub, nbconvert, a report.
 
-In: a figure. Out: PNG bytes, or nothing where no Chromium draws them.
+In: a figure. Out: the figure, or PNG bytes, or nothing where no Chromium draws them.
 Never: fails for want of a browser.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
+import re
 import shutil
 import struct
 import threading
 import zlib
 from typing import Any
 
+from reznet_ws.draw.live import is_live
 from reznet_ws.draw.look import WIDTH_PX
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -32,8 +35,12 @@ def find_browser() -> str | None:
     return next((path for path in found if path), None)
 
 
+_PLOTLY = "application/vnd.plotly.v1+json"
+_TAG = re.compile(r"<[^>]+>")
+
+
 class Picture:
-    """A figure that shows as an image."""
+    """A figure that answers the pointer in a page, and is an image elsewhere; its title is the image's alt text."""
 
     def __init__(self, figure: Any, table: str) -> None:
         self.figure, self.table = figure, table
@@ -42,15 +49,26 @@ class Picture:
         return self.table
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        if is_live():
+            return self._alive()
         # A browser that says goodbye too early is logged as an error; a notebook would show it and differ for it.
         logging.getLogger("choreographer").setLevel(logging.CRITICAL)
         try:
             png = self.figure.to_image(format="png", width=WIDTH_PX, height=self.figure.layout.height, scale=_SCALE)
         except RuntimeError:  # no Chrome on this machine
-            shown = self.figure._repr_mimebundle_()
-            return {**shown, "text/plain": self.table}
+            return self._alive()
         data = {"image/png": base64.b64encode(repack(png)).decode(), "text/plain": self.table}
-        return data, {"image/png": {"width": WIDTH_PX}}
+        return data, {"image/png": {"alt": self.finding, "width": WIDTH_PX}}
+
+    def _alive(self) -> dict[str, Any]:
+        figure = json.loads(self.figure.to_json())
+        return {_PLOTLY: {**figure, "config": {"displayModeBar": False}}, "text/plain": self.table}
+
+    @property
+    def finding(self) -> str:
+        """What the title says, as plain text."""
+        said = (self.figure.layout.title.text or "").partition("<br><span")[0]
+        return _TAG.sub("", said.replace("<br>", " "))
 
 
 def render(figure: Any) -> bytes | None:
