@@ -6,6 +6,7 @@ Never: saves a notebook in which a cell failed.
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,9 +18,13 @@ from nbconvert.preprocessors import ExecutePreprocessor
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
+SOLUTIONS = FOLDER / "solutions"
 CELL_TIMEOUT_S = 300
 # A view's model lives in the kernel that made it; what a saved notebook shows is the picture beside it.
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# Lines that no line joins, and lines that join none.
+_STANDS_ALONE = re.compile(r"$|#|\||>|```")
+_BEGINS = re.compile(r"\s*($|#|\||>|```|[-*+] |\d+\. )")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
@@ -29,6 +34,11 @@ _METADATA = {
 def find_notebooks() -> list[Path]:
     """All notebooks, in the order in which they are read."""
     return sorted(FOLDER.glob("*.ipynb"))
+
+
+def find_solutions() -> list[Path]:
+    """The solutions of their exercises: a notebook of the same name for each that has some."""
+    return sorted(SOLUTIONS.glob("*.ipynb"))
 
 
 def read(path: Path) -> Any:
@@ -57,13 +67,27 @@ def normalise(notebook: Any) -> None:
         cell.id = f"cell-{number:02}"
         tags = sorted(cell.metadata.get("tags", []))
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        cell.source = cell.source.rstrip()
+        cell.source = unwrap(cell.source.rstrip()) if cell.cell_type == "markdown" else cell.source.rstrip()
         if cell.cell_type == "code":
             # Of cells that were run; one that never was must not look as if.
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
             cell.outputs = list(_normalise_outputs(cell.outputs, cell.execution_count))
+
+
+def unwrap(text: str) -> str:
+    """Markdown with each paragraph and each item of a list in one line; tables, headings and code stay."""
+    lines: list[str] = []
+    is_code = False
+    for line in text.split("\n"):
+        joins = lines and not is_code and not _STANDS_ALONE.match(lines[-1]) and not _BEGINS.match(line)
+        if joins:
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+        is_code ^= line.startswith("```")
+    return "\n".join(lines)
 
 
 def _normalise_outputs(outputs: Any, count: int | None) -> Iterator[Any]:
@@ -87,9 +111,11 @@ def _normalise_outputs(outputs: Any, count: int | None) -> Iterator[Any]:
 def main() -> int:
     """Run and save; say how long each took."""
     parser = argparse.ArgumentParser(prog="./run save", description="Runs notebooks and saves them.")
-    parser.add_argument("names", nargs="*", help="parts of names, such as 02; all notebooks if none")
+    parser.add_argument("names", nargs="*", help="parts of names, such as 02, its solutions too; all notebooks if none")
     names = parser.parse_args().names
-    chosen = [path for path in find_notebooks() if not names or any(name in path.name for name in names)]
+    chosen = [
+        path for path in [*find_notebooks(), *find_solutions()] if not names or any(name in path.name for name in names)
+    ]
     if not chosen:
         parser.error(f"no notebook is called {' or '.join(map(repr, names))}")
     for path in chosen:
