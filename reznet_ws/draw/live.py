@@ -7,6 +7,7 @@ Never: imports IPython where nobody else did.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 def is_live() -> bool:
@@ -16,5 +17,5 @@ def is_live() -> bool:
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    asked = getattr(shell, "get_parent", dict)()
+    asked: dict[str, Any] = getattr(shell, "get_parent", dict)()
     return "cellId" in asked.get("metadata", {})
