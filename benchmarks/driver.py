@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.meter import Meter, Phase
+from benchmarks.phase import Phase, PhaseMeter
 from benchmarks.plan import ScriptPart
 from benchmarks.processor import resident_bytes
 from benchmarks.raw_client import ProtocolError
@@ -100,7 +100,7 @@ class Driver:
     def _run_part(self, part: ScriptPart) -> Phase:
         if part.kind == "full":
             return self._run_at_full_load(part)
-        meter = Meter(self._receivers, self._job.server_pid)
+        meter = PhaseMeter(self._receivers, self._job.server_pid)
         self._latencies_ms = []
         pieces = part.replaced + 1
         for piece in range(pieces):
@@ -124,7 +124,7 @@ class Driver:
             Play(part.first, part.count, self._emitted, is_endless=True), per_turn=PER_TURN, most_ahead=most_ahead
         )
         self._step_for(_SETTLE_S)
-        meter = Meter(self._receivers, self._job.server_pid, all_bytes=True)
+        meter = PhaseMeter(self._receivers, self._job.server_pid, all_bytes=True)
         self._step_for(part.seconds)
         phase = meter.read(0)
         phase.emissions = round(phase.deliveries / self._per_emission)

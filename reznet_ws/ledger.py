@@ -24,7 +24,7 @@ def _count(description: str) -> Any:
 
 
 @dataclass(slots=True)
-class Row:
+class EventTotals:
     """Totals over everything delivered; a message to 100 receivers is 100 deliveries.
 
     Units: bytes, after each step: `plain` JSON as the application gave it and python-socketio would send it,
@@ -45,7 +45,7 @@ class Row:
     wire_bytes: int = _count("at the socket, frame headers included")
     off_wire_bytes: int = _count("what no layer at all would have put there")
 
-    def add(self, other: Row) -> None:
+    def add(self, other: EventTotals) -> None:
         """Add each total of another row."""
         for item in dataclasses.fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
@@ -119,7 +119,7 @@ class Ledger:
         """Start again from nothing; what is on its way counts once it has left."""
         for tally in self._touched:
             tally.clear()
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, EventTotals] = {}
         self._touched = []
         self.sent_bytes = 0
 
@@ -129,7 +129,7 @@ class Ledger:
             self._settle()
         self._touched.append(tally)
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, EventTotals]:
         """Event name -> totals so far."""
         self._settle()
         return {event: dataclasses.replace(row) for event, row in self._rows.items()}
@@ -161,12 +161,12 @@ class Ledger:
             for size in share.off_frame_bytes:
                 row.off_wire_bytes += copies * size + written * header_bytes(size)
 
-    def _row(self, event: str) -> Row:
+    def _row(self, event: str) -> EventTotals:
         row = self._rows.get(event)
         if row is None:
             if len(self._rows) >= MAX_EVENTS:
                 event = OTHER_EVENTS
-            row = self._rows.setdefault(event, Row())
+            row = self._rows.setdefault(event, EventTotals())
         return row
 
 

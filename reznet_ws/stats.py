@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from reznet_ws.ledger import Ledger, Row, Share
+from reznet_ws.ledger import EventTotals, Ledger, Share
 
 
 def _about(text: str) -> Any:
@@ -69,7 +69,7 @@ class Report:
     wire: WireFigures
     slow_readers: SlowReaders
     windows: WindowFigures
-    events: dict[str, Row]
+    events: dict[str, EventTotals]
 
 
 class MessageCounts:
@@ -101,7 +101,7 @@ def report(
 ) -> Report:
     """All figures together."""
     rows = ledger.rows()
-    total = Row()
+    total = EventTotals()
     for row in rows.values():
         total.add(row)
     return Report(

@@ -12,7 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from reznet_ws.ledger import MAX_EVENTS, OTHER_EVENTS, Ledger, Row, Share, Tally, apportion, header_bytes, payload_bytes
+from reznet_ws.ledger import (
+    MAX_EVENTS,
+    OTHER_EVENTS,
+    EventTotals,
+    Ledger,
+    Share,
+    Tally,
+    apportion,
+    header_bytes,
+    payload_bytes,
+)
 
 sizes = st.integers(0, 200_000)
 shares = st.builds(
@@ -82,7 +92,7 @@ def test_one_packet_to_two_receivers() -> None:
         tally.record(50, 40, 42, first=True)
         tally.record(20, 30, 32, first=False)
     assert ledger.rows() == {
-        "say": Row(
+        "say": EventTotals(
             deliveries=2,
             frames=4,
             plain_bytes=180,
@@ -119,9 +129,9 @@ def test_long_polling_is_charged_no_frame_headers_without_the_layers() -> None:
 
 
 def test_a_row_adds_another() -> None:
-    row = Row(*range(10))
-    row.add(Row(*range(10, 20)))
-    assert row == Row(*(10 + 2 * number for number in range(10)))
+    row = EventTotals(*range(10))
+    row.add(EventTotals(*range(10, 20)))
+    assert row == EventTotals(*(10 + 2 * number for number in range(10)))
 
 
 def test_rows_are_copies() -> None:
@@ -139,7 +149,7 @@ def test_what_leaves_late_counts_once_it_has_left() -> None:
     tally.record(50, 40, 42, first=True)
     assert ledger.rows()["say"].deliveries == 1
     tally.record(50, 40, 42, first=True)  # a slow receiver's copy, after somebody has looked
-    assert ledger.rows()["say"] == Row(2, 2, 180, 160, 140, 120, 100, 80, 84, 204)
+    assert ledger.rows()["say"] == EventTotals(2, 2, 180, 160, 140, 120, 100, 80, 84, 204)
 
 
 def test_an_attachment_that_leaves_late_is_no_second_delivery() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed import STATS_FIELDS
 
-from reznet_ws.ledger import Ledger, Row, Share, Tally
+from reznet_ws.ledger import EventTotals, Ledger, Share, Tally
 from reznet_ws.outgoing.encoder import Encoder
 from reznet_ws.settings import Settings
 from reznet_ws.stats import MessageCounts, SlowReaders, WindowFigures, report
@@ -93,8 +93,8 @@ def test_the_wire_is_what_left_against_what_would_have() -> None:
         "uncounted_connections": 1,
     }
     assert said["events"] == {
-        "say": dataclasses.asdict(Row(2, 2, 180, 160, 140, 120, 120, 40, 44, 200)),
-        "typing": dataclasses.asdict(Row(1, 1, 90, 80, 70, 60, 60, 20, 22, 100)),
+        "say": dataclasses.asdict(EventTotals(2, 2, 180, 160, 140, 120, 120, 40, 44, 200)),
+        "typing": dataclasses.asdict(EventTotals(1, 1, 90, 80, 70, 60, 60, 20, 22, 100)),
     }
 
 

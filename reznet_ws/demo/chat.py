@@ -173,7 +173,7 @@ class AgentChat:
         async def answer(sid: str, *args: Any) -> Any:
             try:
                 return await handler(sid, args[0] if args else None)
-            except _Refused as refused:
+            except _RequestRefused as refused:
                 reason = {"event": event, "error": str(refused)}
                 await self.manager.send_to_user(sid, "error", reason)
                 return reason
@@ -184,16 +184,16 @@ class AgentChat:
         return f"{kind}-{next(self._counter)}"
 
 
-class _Refused(Exception):
+class _RequestRefused(Exception):
     """What a client sent is not what the event takes."""
 
 
 def _text(data: Any, name: str, most: int = _MAX_FIELD_CHARACTERS, default: str | None = None) -> str:
     if not isinstance(data, dict):
-        raise _Refused(f"the data is of type {type(data).__name__}; it must be an object")
+        raise _RequestRefused(f"the data is of type {type(data).__name__}; it must be an object")
     value = data.get(name, default)
     if not isinstance(value, str) or not 0 < len(value) <= most:
-        raise _Refused(f"{name} must be a text of 1 to {most} characters")
+        raise _RequestRefused(f"{name} must be a text of 1 to {most} characters")
     return value
 
 

@@ -53,7 +53,7 @@ class Span:
 Line = Sequence[Span]
 
 
-class View:
+class StyledLines:
     """Lines that a notebook shows in place of an object."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
@@ -69,12 +69,12 @@ class View:
             "text/plain": repr(self),
         }
 
-    def __add__(self, other: View) -> View:
+    def __add__(self, other: StyledLines) -> StyledLines:
         """One below the other."""
-        return View([*self.lines, [], *other.lines])
+        return StyledLines([*self.lines, [], *other.lines])
 
 
-def show_text(text: str, layer: str = "plain", *, max_lines: int = 6) -> View:
+def show_text(text: str, layer: str = "plain", *, max_lines: int = 6) -> StyledLines:
     """JSON as it travels, folded; what a layer works on is tinted in its colour."""
     spans: list[Span] = []
     end = 0
@@ -85,10 +85,10 @@ def show_text(text: str, layer: str = "plain", *, max_lines: int = 6) -> View:
     if len(lines) > max_lines:
         shown = sum(len(span.text) for line in lines[:max_lines] for span in line)
         lines = [*lines[:max_lines], [Span(f"… {len(text) - shown:,} more characters")]]
-    return View(lines)
+    return StyledLines(lines)
 
 
-def show_sizes(*rows: tuple[str, int, str]) -> View:
+def show_sizes(*rows: tuple[str, int, str]) -> StyledLines:
     """A bar per row: what it is, its bytes, its layer; the share of the first row's bytes behind each."""
     label_columns = max(_columns(label) for label, _, _ in rows)
     most = max(size for _, size, _ in rows)
@@ -100,10 +100,10 @@ def show_sizes(*rows: tuple[str, int, str]) -> View:
         figures = f" {size:{digits},} bytes {share:7.1f} %"
         name = label + " " * (label_columns - _columns(label) + 2)
         lines.append([Span(name), Span(bar, COLOURS[layer]), Span(" " * (_BAR_COLUMNS - len(bar)) + figures)])
-    return View(lines)
+    return StyledLines(lines)
 
 
-def show_frame(frame: bytes, *, max_rows: int = 6, layer: str = "deflate") -> View:
+def show_frame(frame: bytes, *, max_rows: int = 6, layer: str = "deflate") -> StyledLines:
     """A hexdump, the header's bytes tinted apart from the payload's; a line above says what they mean."""
     parts = dissect(frame)
     compressed = "compressed " if parts.rsv1 else ""
@@ -111,15 +111,15 @@ def show_frame(frame: bytes, *, max_rows: int = 6, layer: str = "deflate") -> Vi
     said = f"{len(frame):,} bytes: {header} of header, {parts.length:,} of {compressed}{OPCODES[parts.opcode]}"
     behind = COLOURS[layer] + _TINT if parts.rsv1 else None
     tints = [_HEADER_TINT] * header + [behind] * parts.length
-    return View([[Span(said)], *_dump(frame, tints, max_rows)])
+    return StyledLines([[Span(said)], *_dump(frame, tints, max_rows)])
 
 
-def show_bytes(data: bytes, layer: str, *, max_rows: int = 3) -> View:
+def show_bytes(data: bytes, layer: str, *, max_rows: int = 3) -> StyledLines:
     """A hexdump in a layer's colour."""
-    return View([[Span(f"{len(data):,} bytes")], *_dump(data, [COLOURS[layer] + _TINT] * len(data), max_rows)])
+    return StyledLines([[Span(f"{len(data):,} bytes")], *_dump(data, [COLOURS[layer] + _TINT] * len(data), max_rows)])
 
 
-def show_references(payload: bytes, before: bytes) -> View:
+def show_references(payload: bytes, before: bytes) -> StyledLines:
     """A deflated message as text: what was copied from the window in ⟨brackets⟩, the rest spelt out."""
     pieces = find_pieces(payload, before)
     spans = []
@@ -129,10 +129,10 @@ def show_references(payload: bytes, before: bytes) -> View:
     copied = [len(piece.data) for piece in pieces if piece.distance]
     total = sum(len(piece.data) for piece in pieces)
     said = f"{sum(copied)} of {total} bytes are ⟨copied⟩ from what was sent before, {total - sum(copied)} are spelt out"
-    return View([*_fold(spans, _COLUMNS), [], [Span(said)]])
+    return StyledLines([*_fold(spans, _COLUMNS), [], [Span(said)]])
 
 
-def show_header(frame: bytes) -> View:
+def show_header(frame: bytes) -> StyledLines:
     """The header bit by bit: a row for each field, with the byte where it begins."""
     parts = dissect(frame)
     rows = [
@@ -146,7 +146,7 @@ def show_header(frame: bytes) -> View:
     if len(parts.length_bytes) > 1:
         rows.append((parts.length_bytes[1:].hex(" "), "", "length", f"{parts.length:,} bytes of payload follow"))
     width = max(len(row[0]) for row in rows)
-    return View(
+    return StyledLines(
         [
             [Span(f"{byte:{width}}", tint=_HEADER_TINT if byte else None), Span(f"  {bits:9}  {name:7} {means}")]
             for byte, bits, name, means in rows

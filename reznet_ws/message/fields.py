@@ -122,12 +122,12 @@ _ATOMS = frozenset({str, int, bool, bytes, type(None)})
 def _walk(value: Any, *, shorten: bool) -> Any:
     try:
         return _copy(value, shorten, ())
-    except _Refused as refused:
+    except _NotJson as refused:
         path = "$" + "".join(reversed(refused.steps))
         raise PayloadError(path, refused.reason) from None
 
 
-class _Refused(Exception):
+class _NotJson(Exception):
     """Carries the path up while the walk unwinds, so that the good case builds none."""
 
     def __init__(self, reason: str) -> None:
@@ -143,13 +143,13 @@ def _copy(value: Any, shorten: bool, parents: tuple[int, ...]) -> Any:
     if isinstance(value, float):
         if math.isfinite(value):
             return value
-        raise _Refused(f"is {value!r}, which JSON lacks")
+        raise _NotJson(f"is {value!r}, which JSON lacks")
     if not isinstance(value, (dict, list, tuple)):
-        raise _Refused(f"is of type {type(value).__name__}, which JSON lacks")
+        raise _NotJson(f"is of type {type(value).__name__}, which JSON lacks")
     if id(value) in parents:
-        raise _Refused("contains itself")
+        raise _NotJson("contains itself")
     if len(parents) == MAX_DEPTH:
-        raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
+        raise _NotJson(f"is nested deeper than {MAX_DEPTH} levels")
     parents = (*parents, id(value))
     if isinstance(value, dict):
         return _copy_object(value, shorten, parents)
@@ -157,7 +157,7 @@ def _copy(value: Any, shorten: bool, parents: tuple[int, ...]) -> Any:
     for index, item in enumerate(value):
         try:
             copied.append(item if type(item) in _ATOMS else _copy(item, shorten, parents))
-        except _Refused as refused:
+        except _NotJson as refused:
             refused.steps.append(f"[{index}]")
             raise
     return copied
@@ -169,7 +169,7 @@ def _copy_object(value: dict[Any, Any], shorten: bool, parents: tuple[int, ...])
         new_key = key
         if type(key) is not str:
             if not isinstance(key, str):
-                raise _Refused(f"has the key {key!r}, which is not a string")
+                raise _NotJson(f"has the key {key!r}, which is not a string")
             new_key = str.__str__(key)  # an enum's member may have the hash of another text
         if shorten:
             known = FIELD_MAP.get(new_key)
@@ -182,7 +182,7 @@ def _copy_object(value: dict[Any, Any], shorten: bool, parents: tuple[int, ...])
                 new_key = ESCAPE + new_key
         try:
             copied[new_key] = item if type(item) in _ATOMS else _copy(item, shorten, parents)
-        except _Refused as refused:
+        except _NotJson as refused:
             refused.steps.append(f".{key}")
             raise
     return copied

@@ -53,7 +53,7 @@ def format_of(settings: Settings) -> int:
     return 2 if settings.abbreviate or settings.gzip or settings.batch else 1
 
 
-class Encoded(NamedTuple):
+class EncodedMessage(NamedTuple):
     """A message that is ready to leave; `message` is None for what leaves as it was captured."""
 
     kept: Kept
@@ -64,11 +64,11 @@ class Departure(NamedTuple):
     """What leaves together: frames before compression, the messages in them, and for how long each was held back."""
 
     frames: list[tuple[int, bytes]]
-    messages: list[Encoded]
+    messages: list[EncodedMessage]
     delays_ms: list[float]
 
 
-def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[Encoded]:
+def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[EncodedMessage]:
     """Layers 1 and 3, as `Delivery.prepare` has them."""
     optimizer = PayloadOptimizer(settings)
     is_plain = format_of(settings) == 1
@@ -77,18 +77,18 @@ def encode(messages: Iterable[Kept], settings: Settings) -> Iterator[Encoded]:
     for kept in messages:
         # What socket.io-msgpack-parser encoded is no text of ours.
         if kept.args is None or isinstance(kept.parts[0], bytes):
-            yield Encoded(kept, None)
+            yield EncodedMessage(kept, None)
             continue
         chosen = optimizer if len(kept.args) <= 1 else without_gzip
         payloads = tuple(map(chosen.encode_plain, kept.args))
         if not is_plain:
             payloads = tuple(map(chosen.encode, payloads))
-        yield Encoded(kept, Message(kept.label, payloads, kept.namespace))
+        yield EncodedMessage(kept, Message(kept.label, payloads, kept.namespace))
 
 
-def depart(encoded: Iterable[Encoded], settings: Settings) -> Iterator[Departure]:
+def depart(encoded: Iterable[EncodedMessage], settings: Settings) -> Iterator[Departure]:
     """Layer 4: what leaves together, and when."""
-    batcher: MessageBatcher[int, tuple[float, Encoded]] = MessageBatcher(settings)
+    batcher: MessageBatcher[int, tuple[float, EncodedMessage]] = MessageBatcher(settings)
     now_ms = 0.0
     for item in encoded:
         kept, message = item
@@ -107,13 +107,15 @@ def depart(encoded: Iterable[Encoded], settings: Settings) -> Iterator[Departure
         yield from pack_together(together, closes_ms, settings)
 
 
-def pack_together(together: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Iterator[Departure]:
+def pack_together(
+    together: Sequence[tuple[float, EncodedMessage]], now_ms: float, settings: Settings
+) -> Iterator[Departure]:
     """What left a batcher, in packets of one namespace each."""
     for _, run in itertools.groupby(together, key=lambda timed: timed[1].kept.namespace):
         yield _pack(list(run), now_ms, settings)
 
 
-def _pack(timed: Sequence[tuple[float, Encoded]], now_ms: float, settings: Settings) -> Departure:
+def _pack(timed: Sequence[tuple[float, EncodedMessage]], now_ms: float, settings: Settings) -> Departure:
     items = [item for _, item in timed]
     messages = [item.message for item in items if item.message is not None]
     ack_id = items[0].kept.ack_id
@@ -157,7 +159,7 @@ class Count:
         return percentile(self.delays_ms.elements(), percent)
 
 
-def _weight(item: Encoded) -> int:
+def _weight(item: EncodedMessage) -> int:
     payloads = item.message.payloads if item.message is not None else ()
     return len(item.kept.label) + sum(payload.gzipped_bytes for payload in payloads)
 

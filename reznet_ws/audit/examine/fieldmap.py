@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reznet_ws.audit.examine.departures import Departure, Encoded, depart, encode
+from reznet_ws.audit.examine.departures import Departure, EncodedMessage, depart, encode
 from reznet_ws.audit.examine.names import HIDDEN, Names
 from reznet_ws.audit.examine.replayed import Abbreviation, FieldMap
 from reznet_ws.audit.read.spool import Kept
@@ -132,14 +132,14 @@ def _keys(root: Any) -> Iterator[str]:
             stack.extend(value)
 
 
-def _abbreviated(encoded: Iterable[Encoded], shorts: Mapping[str, str]) -> Iterator[Encoded]:
+def _abbreviated(encoded: Iterable[EncodedMessage], shorts: Mapping[str, str]) -> Iterator[EncodedMessage]:
     """The same messages with another map, each only where it is shorter, as `PayloadOptimizer` does."""
     for kept, message in encoded:
         if message is None:
-            yield Encoded(kept, None)
+            yield EncodedMessage(kept, None)
             continue
         payloads = tuple(_shorter(payload, shorts) for payload in message.payloads)
-        yield Encoded(kept, Message(message.event, payloads, message.namespace))
+        yield EncodedMessage(kept, Message(message.event, payloads, message.namespace))
 
 
 def _shorter(payload: Payload, shorts: Mapping[str, str]) -> Payload:
@@ -153,7 +153,7 @@ def _shorter(payload: Payload, shorts: Mapping[str, str]) -> Payload:
     return Payload(value, None if attachments else text, payload.plain_bytes, size, size, size)
 
 
-def _send(encoded: Iterable[Encoded]) -> tuple[int, int]:
+def _send(encoded: Iterable[EncodedMessage]) -> tuple[int, int]:
     plain, deflated = Link(_PLAIN), Link(_DEFLATED)
     departures: Iterator[Departure] = depart(encoded, _PLAIN)
     frames: Iterator[tuple[int, bytes]] = (frame for departure in departures for frame in departure.frames)

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reznet_ws.audit.examine.departures import Departure, Encoded, encode, pack_together
+from reznet_ws.audit.examine.departures import Departure, EncodedMessage, encode, pack_together
 from reznet_ws.audit.examine.replayed import SharedWindow
 from reznet_ws.audit.examine.topology import BROADCAST_KINDS, NEAR_MS
 from reznet_ws.audit.read.capture import Direction, Kind
@@ -184,7 +184,7 @@ class _SharedRoom:
         self._histories = Histories()
         self._readers = {connection: _Reader() for connection in connections}
         self._writes, self._next_look = 0, 1
-        self._batcher: MessageBatcher[int, tuple[float, Encoded]] = MessageBatcher(settings)
+        self._batcher: MessageBatcher[int, tuple[float, EncodedMessage]] = MessageBatcher(settings)
         self._now_ms = 0.0
         self._clock = clock
         self.deliveries = self.wire_bytes = 0
@@ -218,7 +218,7 @@ class _SharedRoom:
         """Send what waits."""
         self._send(self._batcher.flush(), self._now_ms)
 
-    def _send(self, batches: Sequence[Batch[int, tuple[float, Encoded]]], now_ms: float) -> None:
+    def _send(self, batches: Sequence[Batch[int, tuple[float, EncodedMessage]]], now_ms: float) -> None:
         for batch in batches:
             for departure in pack_together(batch.messages, now_ms, self._settings):
                 self._write(batch.receivers, departure)

@@ -53,7 +53,7 @@ _NO_PAYLOADS_ACCESS = (
 
 def read_engineio_log(source: Source) -> Iterator[Item]:
     """The packets in a log, as far as it has them."""
-    yield from _Log(source).read()
+    yield from _EngineioLog(source).read()
 
 
 def is_log_line(content: bytes) -> bool:
@@ -86,7 +86,7 @@ class _Cut:
     parts: int = 1
 
 
-class _Log:
+class _EngineioLog:
     """One log being read."""
 
     def __init__(self, source: Source) -> None:

@@ -34,7 +34,7 @@ class Phase:
     p99_ms: float | None = None
 
 
-class Meter:
+class PhaseMeter:
     """Counts from when it is made."""
 
     def __init__(self, receivers: Receivers, server_pid: int, *, all_bytes: bool = False) -> None:
