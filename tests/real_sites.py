@@ -16,7 +16,7 @@ import socketio
 from reznet_ws import attach
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.client import decoder as client
-from reznet_ws.ledger import Row
+from reznet_ws.ledger import EventTotals
 from reznet_ws.message.formats import GRANT_EVENT
 from reznet_ws.settings import Settings
 
@@ -39,7 +39,7 @@ class RealSite:
         # The greetings hold random ids: uncompressed, they never enter the window.
         self.manager = attach(self.sio, self.settings.replace(deflate=False))
         self.received: list[tuple[str, tuple[Any, ...]]] = []
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, EventTotals] = {}
         self._granted, self._has_news = asyncio.Semaphore(0), asyncio.Event()
 
     @property

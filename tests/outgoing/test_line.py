@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from outgoing.sockets import new_line, turn
 
 from reznet_ws.deflate.frame import build_frame
-from reznet_ws.ledger import Ledger, Row, Share, Tally
+from reznet_ws.ledger import EventTotals, Ledger, Share, Tally
 from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.line import CountingTransport, Line
 
@@ -139,7 +139,7 @@ def test_a_queued_frame_is_booked_and_counted_when_it_leaves_and_not_before() ->
     assert (ledger.rows(), ledger.sent_bytes) == ({}, 0)
     line.resume()
     (row,) = ledger.rows().values()
-    assert row == Row(1, 1, 1, 1, 1, 1, frame_bytes=1, deflated_bytes=1, wire_bytes=3, off_wire_bytes=3)
+    assert row == EventTotals(1, 1, 1, 1, 1, 1, frame_bytes=1, deflated_bytes=1, wire_bytes=3, off_wire_bytes=3)
     assert ledger.sent_bytes == line.sent_bytes == len(socket.written) == 3
 
 
