@@ -136,6 +136,6 @@ def _uvicorn() -> Any:
         return None
     if not (compat.fits("websockets") and compat.fits("uvicorn")):
         return None
-    from reznet_ws.adapters import uvicorn
+    from reznet_ws.adapters import uvicorn_takeover
 
-    return uvicorn
+    return uvicorn_takeover

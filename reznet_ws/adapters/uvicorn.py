@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
 
-from reznet_ws.adapters.asgi import Takeover, changes_handshake, wrappers
-from reznet_ws.adapters.compat import can_take_over, size_name
+from reznet_ws.adapters.compat import size_name
 from reznet_ws.adapters.websockets import SharedDeflate, SharedDeflateFactory
 from reznet_ws.deflate.frame import TEXT, Frame
 from reznet_ws.ledger import payload_bytes
@@ -31,6 +30,13 @@ _MESSAGE = b"4"
 _EXTENSIONS_HEADER = "Sec-WebSocket-Extensions"
 # uvicorn's modules whose protocols ours takes the place of.
 DISPLACED = ("uvicorn.protocols.websockets.wsproto_impl", "uvicorn.protocols.websockets.websockets_impl")
+
+
+class Held(Protocol):
+    """Who holds a connection for engineio, and lets it go when it is lost."""
+
+    def release(self) -> None:
+        """The connection is lost, and nothing is left to take over."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -45,7 +51,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     disconnected = False
     close_timeout = 10.0
     close_timer: asyncio.TimerHandle | None = None
-    takeover: _WebSocketTakeover | None = None
+    takeover: Held | None = None
     _broadcast: Broadcast
     _end_timer: asyncio.TimerHandle | None = None
 
@@ -184,76 +190,3 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _end(self) -> None:
         if self.on_end is not None:
             self.on_end()
-
-
-class _WebSocketTakeover(Takeover):
-    def __init__(self, receive: Any, send: Any, protocol: WebSocketProtocol, line: Line) -> None:
-        super().__init__(receive, send)
-        self._protocol: WebSocketProtocol | None = protocol
-        self.line = line
-        protocol.takeover = self
-
-    def on_end(self, ended: Callable[[], object]) -> None:
-        if self._protocol is not None:
-            self._protocol.on_end = ended
-
-    def on_frame(self, find: Callable[[str | bytes], Any]) -> None:
-        if self._protocol is not None:
-            self._protocol.find_packet = find
-
-    def fail(self, code: int, reason: str) -> None:
-        if self._protocol is not None:
-            self._protocol.fail(code, reason)
-
-    def end_session(self) -> None:
-        if self._protocol is not None:
-            self._protocol.end_session()
-
-    def release(self) -> None:
-        """The connection is lost, and nothing is left to take over."""
-        self._protocol = self.line = None
-        self.receive = self.send = _is_lost
-
-
-async def _is_lost(*_: Any) -> Any:
-    raise ConnectionError("the connection is lost")
-
-
-class _HttpTakeover(Takeover):
-    """Counts one response."""
-
-    def __init__(self, receive: Any, send: Any, cycle: Any, broadcast: Broadcast) -> None:
-        super().__init__(receive, send)
-        self._cycle = cycle
-        self.counter = cycle.transport = CountingTransport(cycle.transport, broadcast.ledger)
-
-    def end(self) -> None:
-        assert self.counter is not None
-        self._cycle.transport = self.counter.inner
-
-
-def take_over(
-    scope: dict[str, Any], owner: Any, receive: Any, send: Any, broadcast: Broadcast, max_message_bytes: int
-) -> Takeover | None:
-    """What is behind a request, or None where uvicorn runs something that is not known."""
-    if scope["type"] == "http":
-        return _HttpTakeover(receive, send, owner, broadcast) if hasattr(owner, "transport") else None
-    between = wrappers(send, owner)
-    if type(owner) is WebSocketsSansIOProtocol and can_take_over(owner):
-        owner.__class__ = WebSocketProtocol
-    elif type(owner).__module__ in DISPLACED and between is not None and not changes_handshake(between):
-        if getattr(receive, "__self__", None) is not owner:
-            return None
-        from reznet_ws.adapters.displacing import displace
-
-        owner = displace(scope, owner)
-        if owner is None:
-            return None
-        receive = owner.receive
-    if not isinstance(owner, WebSocketProtocol) or owner.handshake_complete:
-        return None
-    line = owner.take_over(broadcast, max_message_bytes)
-    goes_by_them = between is None or changes_handshake(between)
-    found = _WebSocketTakeover(receive, send if goes_by_them else owner.send, owner, line)
-    found.is_watched = between is None
-    return found
