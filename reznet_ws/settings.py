@@ -23,6 +23,11 @@ def _figure(default: float, low: float, high: float, label: str, unit: str = "")
     return field(default=default, metadata={"label": label, "low": low, "high": high, "unit": unit})
 
 
+def _limit(default: float, low: float, high: float, label: str, unit: str = "") -> Any:
+    """A figure that protects a server; the lab, whose clients behave, does not show it."""
+    return field(default=default, metadata={"label": label, "low": low, "high": high, "unit": unit, "is_limit": True})
+
+
 def _names(default: frozenset[str], label: str) -> Any:
     return field(default=default, metadata={"label": label})
 
@@ -95,14 +100,20 @@ class Settings:
 
     # A reader slower than what it is sent: its queue may take so much memory, then its connection is closed with 1013,
     # so that the client connects again; or, where newer messages make up for older ones, it misses some.
-    max_queued_bytes: int = _figure(67_108_864, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
+    max_queued_bytes: int = _limit(67_108_864, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
     skip_slow_readers: bool = _switch(False, "a slow reader misses messages instead of its connection")
+
+    # A server that stops says 1012 to a client once all that it is due is written; a slow reader may take so long.
+    # Docker kills after 10 s, Kubernetes after 30. Clients come back at once, and would do so together where they are
+    # told together: the goodbyes may be spread.
+    stop_deadline_s: float = _limit(5, 0, 600, "when the server stops, a reader may take", "s")
+    stop_drain_s: float = _limit(0, 0, 3600, "when the server stops, goodbyes are spread over", "s")
 
     # Errors that name the path to what JSON lacks, in place of what the codec itself raises or writes.
     strict_json: bool = _switch(False, "refuse NaN, keys that are no strings, and deep nesting, naming the path")
 
     # A client's binary event with more attachments closes its connection: each is held until the last has come.
-    max_attachments: int = _figure(1000, 1, 1_000_000, "attachments of one event from a client, at most")
+    max_attachments: int = _limit(1000, 1, 1_000_000, "attachments of one event from a client, at most")
 
     log_threshold_bytes: int = _figure(1024, 0, 1_073_741_824, "payloads logged above", "bytes")
 

@@ -51,6 +51,9 @@ class Takeover:
     def on_end(self, ended: Callable[[], object]) -> None:
         """Tell when nothing can be written any more, for whatever reason."""
 
+    def on_stop(self, stopping: Callable[[], object]) -> None:
+        """Ask for what is queued, and a goodbye behind it, when the server stops."""
+
     def on_frame(self, find: Callable[[str | bytes], Any]) -> None:
         """Ask which packet it is that comes by engineio's way."""
 

@@ -112,6 +112,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
 
     def _open_line(self, takeover: Takeover, line: Line) -> None:
         takeover.on_end(lambda: self.server.broadcast.close_line(self.connection))
+        takeover.on_stop(self.leave)
         takeover.on_frame(self.find_under_way)
         if self.server.has_own_queue or takeover.is_watched:
             return
@@ -127,6 +128,10 @@ class Session(AsyncSocket):  # type: ignore[misc]
         self.queued_bytes = 0
         for packet in kept:
             self.queue.put_nowait(packet)
+
+    def leave(self) -> None:
+        """End engineio's writer behind all that is queued; it then closes the connection."""
+        self.queue.put_nowait(None)
 
     async def send(self, pkt: Any) -> None:
         """Send a packet: a message by the line, where there is one, anything else by the queue."""

@@ -10,6 +10,7 @@ class. Private names are listed in `adapters/compat.py`.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -28,6 +29,10 @@ from reznet_ws.outgoing.line import CountingTransport, Line
 # Engine.IO's packet type for what Socket.IO sends (engine.io-protocol 4, "message").
 _MESSAGE = b"4"
 _EXTENSIONS_HEADER = "Sec-WebSocket-Extensions"
+_SERVICE_RESTART = 1012
+# How long a server that stops waits for a client to answer its goodbye: one that is closed before would lose what it
+# has been sent and not yet read, where it is sending itself (RFC 2525 section 2.17).
+_LAST_WORD_S = 1.0
 # uvicorn's modules whose protocols ours takes the place of.
 DISPLACED = ("uvicorn.protocols.websockets.wsproto_impl", "uvicorn.protocols.websockets.websockets_impl")
 
@@ -45,6 +50,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     transport: Any
     # Told when nothing can be written any more, for whatever reason.
     on_end: Callable[[], object] | None = None
+    # Told when the server stops: nothing more is read, and what is queued for the client is followed by a goodbye.
+    on_stop: Callable[[], object] | None = None
     # Says which packet it is that engineio's writer sends.
     find_packet: Callable[[str | bytes], Any] | None = None
     # uvicorn has these from 0.52 on.
@@ -54,6 +61,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     takeover: Held | None = None
     _broadcast: Broadcast
     _end_timer: asyncio.TimerHandle | None = None
+    _stop_timer: asyncio.TimerHandle | None = None
+    _is_stopping = False
 
     def take_over(self, broadcast: Broadcast, max_message_bytes: int) -> Line:
         """Negotiate permessage-deflate anew, by the settings in force, and give the line that frames are put on.
@@ -157,17 +166,52 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
 
     def shutdown(self) -> None:
-        """The server stops."""
-        self._end()
-        try:
-            super().shutdown()
-        except InvalidState:  # uvicorn before 0.52.1 says goodbye again
-            self.transport.close()
+        """The server stops: the client is told so once it has all that it is due, or its time is over.
+
+        uvicorn waits until all connections are gone; only then does the application learn of the end.
+        """
+        if self.on_stop is None or self.close_sent:  # nobody has joined, or it ends already
+            self._end()
+            try:
+                super().shutdown()
+            except InvalidState:  # uvicorn before 0.52.1 says goodbye again
+                self.transport.close()
+            return
+        self._broadcast.flush()
+        settings, most_s = self._broadcast.settings, self.config.timeout_graceful_shutdown
+        deadline_s, drain_s = settings.stop_deadline_s, settings.stop_drain_s
+        if most_s is not None:  # then uvicorn ends the process
+            deadline_s = min(deadline_s, most_s / 2)
+            drain_s = min(drain_s, most_s / 2)
+        if drain_s:
+            self._stop_timer = self.loop.call_later(random.random() * drain_s, self._stop, deadline_s)
+        else:
+            self._stop(deadline_s)
+
+    def _stop(self, deadline_s: float) -> None:
+        self._is_stopping = True
+        self.close_timeout = min(_LAST_WORD_S, deadline_s)
+        self._stop_timer = self.loop.call_later(deadline_s, self._cut)
+        if self.on_stop is not None:
+            self.on_stop()
+
+    def _cut(self) -> None:
+        """The time is over."""
+        if self.close_sent:
+            self.transport.abort()
+        else:
+            self.fail(_SERVICE_RESTART, "")
 
     async def send(self, message: Any) -> None:
         """Send an ASGI message; a goodbye goes behind all that is queued."""
         if message["type"] == "websocket.close" and self.handshake_complete and isinstance(self.transport, Line):
             await self.transport.drained()
+            if self._is_stopping:
+                message = {**message, "code": _SERVICE_RESTART}
+                self._broadcast.flush()
+                while self.transport.is_backed_up:
+                    await self.transport.drained()
+                    self._broadcast.flush()
             self._end()
         await super().send(message)
 
@@ -177,14 +221,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
         self.disconnected = True
         self.writable.set()
-        if self._end_timer is not None:
-            self._end_timer.cancel()
+        for timer in (self._end_timer, self._stop_timer):
+            if timer is not None:
+                timer.cancel()
         if isinstance(self.transport, Line):
             self._broadcast.lose_line(self.transport)
         # engineio keeps the session until its ping is due, and that would keep all of this; the rest goes in circles.
         if self.takeover is not None:
             self.takeover.release()
-        self.on_end = self.find_packet = self.takeover = None
+        self.on_end = self.on_stop = self.find_packet = self.takeover = None
         self.conn.extensions = []
 
     def _end(self) -> None:

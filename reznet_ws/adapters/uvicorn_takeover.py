@@ -31,6 +31,10 @@ class WebSocketTakeover(Takeover):
         if self._protocol is not None:
             self._protocol.on_end = ended
 
+    def on_stop(self, stopping: Callable[[], object]) -> None:
+        if self._protocol is not None:
+            self._protocol.on_stop = stopping
+
     def on_frame(self, find: Callable[[str | bytes], Any]) -> None:
         if self._protocol is not None:
             self._protocol.find_packet = find

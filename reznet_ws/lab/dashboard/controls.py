@@ -19,13 +19,13 @@ from reznet_ws.replay.ablation import LAYERS
 from reznet_ws.settings import Settings
 
 # The lab needs the first; the second is about the log, the third about an application's secrets, and the lab's clients
-# all read as fast as they are sent, so that the last two would do nothing.
+# all read as fast as they are sent and do no harm, so that the others would do nothing.
 HIDDEN = (
     "deflate_adjustable",
     "log_threshold_bytes",
     "never_compress",
-    "max_queued_bytes",
     "skip_slow_readers",
+    *(item.name for item in dataclasses.fields(Settings) if item.metadata.get("is_limit")),
 )
 _EVENTS_FIELD = "batch_events"
 # Wider than this and a linear slider has its useful values within a few pixels.
