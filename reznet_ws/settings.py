@@ -146,7 +146,10 @@ class Settings:
 
     @classmethod
     def seed(cls) -> Self:
-        """The seed document's figures taken literally: all four layers, deflate only above 1 KB, without takeover."""
+        """What is usually advised, taken literally: all four layers, deflate only above 1 KB, without takeover.
+
+        Source: docs/usual-advice.md says where each figure comes from.
+        """
         return cls(
             utf8=False,
             deflate_takeover=False,

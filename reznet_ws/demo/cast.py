@@ -26,7 +26,7 @@ from reznet_ws.demo.vocabulary import (
 )
 from reznet_ws.message.fields import iso_from_ms
 
-# The seed document's own timestamp: 2025-10-25T12:00:00.000Z.
+# 2025-10-25T12:00:00.000Z.
 EPOCH_MS = 1_761_393_600_000
 
 # When (ms), which event, its data.

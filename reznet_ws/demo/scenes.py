@@ -60,7 +60,7 @@ def _play_presence(scene: Scene) -> None:
     for _ in range(int(between(scene.draw, 1, 4))):
         agent = pick(scene.draw, scene.cast.agents)
         status = pick(scene.draw, ("online", "idle", "busy"))
-        # What comes and goes by itself carries no time, as in the seed document's own examples.
+        # What comes and goes by itself carries no time.
         scene.emit("agent_status", agent_name=agent.name, agent_id=agent.id, status=status)
         scene.wait(5, 400)
 

@@ -14,7 +14,7 @@ from reznet_ws.draw.tables import Table, say
 
 @dataclass(frozen=True, slots=True)
 class ClaimVerdict:
-    """A claim of the seed document, and what was counted."""
+    """A claim, and what was counted."""
 
     claim: str
     claimed: str
@@ -40,6 +40,6 @@ def judge(
 
 
 def show_verdicts(verdicts: Iterable[ClaimVerdict]) -> Table:
-    """What the seed document claims, what was counted, and whether it holds."""
+    """What is claimed, what was counted, and whether it holds."""
     rows = [[item.claim, item.claimed, item.measured, item.holds] for item in verdicts]
     return Table(["the claim", "claimed", "measured", "holds?"], rows, right=False)

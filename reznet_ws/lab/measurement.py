@@ -17,7 +17,7 @@ from reznet_ws.lab.clients.simulated import Counts
 
 # 1 us to 60 s, three significant digits.
 _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 60_000_000, 3
-# The seed document's requirements: latencies are to stay below.
+# The requirements: latencies are to stay below. 100 ms is what feels instantaneous (Nielsen, docs/usual-advice.md).
 P50_LIMIT_MS, P95_LIMIT_MS = 50, 100
 
 
@@ -43,7 +43,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One of the seed document's requirements, with what was measured."""
+    """One of the requirements, with what was measured."""
 
     name: str
     target: str

@@ -82,7 +82,7 @@ def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> 
 
 
 def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
-    """Several events of one namespace, each with one argument or none, in the seed document's envelope."""
+    """Several events of one namespace, each with one argument or none, in one envelope."""
     namespace = messages[0].namespace
     if all(payload.text is not None for message in messages for payload in message.payloads):
         entries = ",".join(

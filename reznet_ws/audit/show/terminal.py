@@ -28,8 +28,8 @@ from reznet_ws.draw.tables import align
 _SHOWN_EVENTS = 10
 _TABLE_NOTE = """CPU: for each message and receiver, on this machine; memory: windows, for each connection.
 off and stock have a window for each connection, as python-socketio on uvicorn has it; the others one for all who are
-sent the same, but where the choice says deflate_shared=False. seed: the figures of the document that this project began
-with, taken literally; recommended: our defaults."""
+sent the same, but where the choice says deflate_shared=False. seed: what is usually advised, taken literally (deflate
+above 1 KB, gzip above 10 KB); recommended: our defaults."""
 _SHOWN_PROBLEMS = 20
 
 

@@ -152,7 +152,7 @@ class SettingsControls:
 _PRESET_TOOLTIPS = [
     "no layer at all",
     "python-socketio on uvicorn as they come",
-    "the seed document's figures",
+    "what is usually advised",
     "what measured best",
 ]
 

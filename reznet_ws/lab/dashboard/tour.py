@@ -26,7 +26,9 @@ class TourStep:
 STEPS = (
     TourStep(Settings.off(), "All layers off: every message travels as it was emitted, once for each client."),
     TourStep(Settings.stock(), "Stock python-socketio: permessage-deflate, with a small window for each client."),
-    TourStep(Settings.seed(), "The seed's settings: short keys and batches, and compression of large messages only."),
+    TourStep(
+        Settings.seed(), "What is usually advised: short keys and batches, and compression of large messages only."
+    ),
     TourStep(_BEST, "Recommended: one large window for all clients. Bytes and CPU fall together."),
     TourStep(_BEST.replace(deflate=False), "The same without deflate: most of the saving is gone."),
     TourStep(_BEST.replace(batch=True), "Deflate is back, and small messages wait for one another: fewer frames."),

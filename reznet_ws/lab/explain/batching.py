@@ -35,7 +35,7 @@ _PACKINGS = 100
 
 
 class TrailingBatcher(MessageBatcher[int, Item]):
-    """The usual way, and the seed's: every message that may wait waits for its window's end, the first one too.
+    """The usual way: every message that may wait waits for its window's end, the first one too.
 
     For one receiver.
     """
