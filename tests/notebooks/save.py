@@ -126,7 +126,10 @@ def main() -> int:
         text = write(notebook)
         changed = text != path.read_text(encoding="utf-8")
         path.write_text(text, encoding="utf-8")
-        print(f"{path.name}: {'changed' if changed else 'as before'}, {time.monotonic() - began_s:.0f} s", flush=True)
+        print(
+            f"{path.relative_to(FOLDER)}: {'changed' if changed else 'as before'}, {time.monotonic() - began_s:.0f} s",
+            flush=True,
+        )
     return 0
 
 

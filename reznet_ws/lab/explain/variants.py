@@ -1,4 +1,4 @@
-"""Variants of a payload: one part of the abbreviation at a time, other teams' spellings, and the seed document's way.
+"""Variants of a payload: timestamps by themselves, another team's spelling, and the mark on every message.
 
 In: data of messages. Out: the same data, changed.
 Never: repairs what it changes: some of these lose something, which is what they are here to show.
@@ -9,15 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from reznet_ws.message.fields import FIELD_MAP, TIMESTAMPS, VERSION_KEY, abbreviate, iso_from_ms, ms_from_iso
+from reznet_ws.message.fields import TIMESTAMPS, VERSION_KEY, abbreviate, iso_from_ms, ms_from_iso
 from reznet_ws.message.payload import FORMAT
 
 _MARK = "_w"
-
-
-def shorten_keys(value: Any) -> Any:
-    """Short keys at every depth, timestamps as they were."""
-    return _rename(value, lambda key: FIELD_MAP.get(key, key))
 
 
 def shorten_timestamps(value: Any) -> Any:
@@ -34,7 +29,7 @@ def shorten_timestamps(value: Any) -> Any:
 
 
 def shorten_always(value: Any) -> Any:
-    """Abbreviated as the seed document has it: always with the mark, whether that pays or not.
+    """Abbreviated, and always with the mark, whether that pays or not.
 
     The mark is called `_w`, as long as `_v`: a payload that brings a `_v` of its own would be escaped on its way.
     """
