@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-QUICK_EXAMPLES = 10
+QUICK_EXAMPLES = 5
 hypothesis.settings.register_profile("whole", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=QUICK_EXAMPLES)
 
