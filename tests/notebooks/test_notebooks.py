@@ -30,11 +30,17 @@ ALLOWED_FIGURES = {
     "8 ms",  # how far apart the second notebook emits its statuses
 }
 FIGURE = re.compile(r"\d[\d.,]*\s?(?:%|ms\b|kB\b|bytes\b)")
+# The index: nothing in it runs.
+INDEX = "00-start"
 # Leaves its lab running, for whoever has just opened it.
 FIRST = "01-dashboard"
+ROW = re.compile(
+    r"^\| \[(?P<name>[\w-]+)\]\((?:notebooks/)?(?P<file>[\w-]+\.ipynb)\) \| (?P<question>.+) \| .+ \|$", re.MULTILINE
+)
 ENDS = re.compile(r"\b\w+\.(stop|close)\(\)|\bstop_all\(\)|\bstop\(\)")
 
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+LESSONS = [path for path in NOTEBOOKS if path.stem != INDEX]
+each_notebook = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 each_file = pytest.mark.parametrize(
     "path", [*NOTEBOOKS, *find_solutions()], ids=lambda path: f"{path.parent.name}-{path.stem}"
 )
@@ -42,6 +48,10 @@ each_file = pytest.mark.parametrize(
 
 def code_cells(path: Path) -> list[Any]:
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def title_of(path: Path) -> str:
+    return str(read(path).cells[0].source).partition("\n")[0].removeprefix("# ")
 
 
 def figures_in_prose(notebook: Any) -> list[str]:
@@ -54,6 +64,7 @@ def test_notebooks_are_numbered_each_differently() -> None:
     assert numbers
     assert None not in numbers
     assert len({number[0] for number in numbers if number}) == len(NOTEBOOKS)
+    assert NOTEBOOKS[0].stem == INDEX
 
 
 @each_file
@@ -116,9 +127,23 @@ def test_it_is_small_and_holds_nothing_of_one_run_or_machine(path: Path) -> None
     assert not re.search(r"application/vnd\.jupyter\.widget-(state|view)|\bat 0x[0-9a-f]{6,}|127\.0\.0\.1:\d", text)
 
 
-@each_notebook
-def test_the_readme_links_to_it(path: Path) -> None:
-    assert f"notebooks/{path.name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_index_and_the_readme_name_the_notebooks_that_there_are_in_their_order() -> None:
+    questions = [(path.stem, path.name, title_of(path)) for path in LESSONS]
+    index = "\n".join(cell.source for cell in read(FOLDER / f"{INDEX}.ipynb").cells)
+    assert ROW.findall(index) == questions
+    assert ROW.findall((ROOT / "README.md").read_text(encoding="utf-8")) == questions
+
+
+def test_the_links_of_the_notebooks_lead_somewhere() -> None:
+    links = [
+        (path.parent / link, path.name)
+        for path in [*NOTEBOOKS, *find_solutions()]
+        for cell in read(path).cells
+        if cell.cell_type == "markdown"
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", cell.source)
+    ]
+    assert links
+    assert not [(link, name) for link, name in links if not link.exists()]
 
 
 # The tool
