@@ -101,6 +101,8 @@ class Settings:
     # A reader slower than what it is sent: its queue may take so much memory, then its connection is closed with 1013,
     # so that the client connects again; or, where newer messages make up for older ones, it misses some.
     max_queued_bytes: int = _limit(67_108_864, 65_536, 1_073_741_824, "queued for one connection, at most", "bytes")
+    # And all queues of the server together; who holds most is closed first. What several wait for is held once.
+    max_held_bytes: int = _limit(134_217_728, 1_048_576, 1 << 40, "held by all queues, at most", "bytes")
     skip_slow_readers: bool = _switch(False, "a slow reader misses messages instead of its connection")
 
     # A server that stops says 1012 to a client once all that it is due is written; a slow reader may take so long.

@@ -24,7 +24,13 @@ class SlowReaders:
     skipped_messages: int = field(
         default=0, metadata={"description": "times receivers: not sent, where the settings prefer that"}
     )
+    shed_connections: int = field(
+        default=0, metadata={"description": "of the closed: held most when all queues together were full"}
+    )
     queued_bytes: int = field(default=0, metadata={"description": "in all queues at this moment"})
+    held_bytes: int = field(
+        default=0, metadata={"description": "what that takes in memory; what several wait for counts once"}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

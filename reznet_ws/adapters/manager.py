@@ -108,10 +108,8 @@ class ConnectionManager:
         """All figures, as one record."""
         connections = self.road.connections.values()
         slow = dataclasses.replace(self.road.slow_readers)
-        slow.queued_bytes = sum(
-            connection.session.queued_bytes + (0 if connection.line is None else connection.line.queued_bytes)
-            for connection in connections
-        )
+        slow.queued_bytes = sum(connection.queued_bytes for connection in connections)
+        slow.held_bytes = self.road.budget.held_bytes
         figures = self.road.histories.figures()
         return report(
             self.road.counts,

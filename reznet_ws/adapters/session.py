@@ -13,6 +13,7 @@ import asyncio
 import base64
 import contextlib
 import contextvars
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from reznet_ws.deflate.frame import Frame
 from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.line import Line
+from reznet_ws.outgoing.queued import Held
 
 if TYPE_CHECKING:
     from reznet_ws.adapters.engineio import Engine
@@ -84,6 +86,8 @@ class Session(AsyncSocket):  # type: ignore[misc]
     # Of messages that engineio's writer has taken from the queue and is about to send.
     under_way: deque[QueuedPacket]
     queued_bytes: int
+    # What is in the queue, which others may hold too.
+    held: list[Held]
     # Told when a client has fetched what was queued, while somebody waits for that.
     fetched: asyncio.Event | None = None
 
@@ -92,6 +96,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
         self.connection = connection
         self.takeover = None
         self.under_way = deque()
+        self.held = []
         self.queued_bytes = 0
 
     @property
@@ -125,7 +130,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
                 self._write(packet)
             else:
                 kept.append(packet)
-        self.queued_bytes = 0
+        self._release()
         for packet in kept:
             self.queue.put_nowait(packet)
 
@@ -137,9 +142,12 @@ class Session(AsyncSocket):  # type: ignore[misc]
         """Send a packet: a message by the line, where there is one, anything else by the queue."""
         if pkt.packet_type != eio_packet.MESSAGE or self.connection.line is None:
             if isinstance(pkt.data, (str, bytes)):
-                if not self._has_room(len(pkt.data), 2):
+                size = len(pkt.data) + _PACKET_BYTES
+                if not self._has_room(size, 2):
                     self.close_slow()
                     return
+                self._hold(Held(self.server.broadcast.budget, size), size)
+                self.server.broadcast.shed()
                 if is_secret.get() and not isinstance(pkt, QueuedPacket):
                     pkt = QueuedPacket(Dispatch([pkt.data], self.server.broadcast.ledger, (), is_secret=True), 0)
             await super().send(pkt)
@@ -154,6 +162,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
 
     def end(self) -> None:
         """The session is over; called before engineio queues its goodbye."""
+        self._release()
         if self.takeover is not None:
             self.takeover.end_session()
         if not self.upgraded:
@@ -164,10 +173,14 @@ class Session(AsyncSocket):  # type: ignore[misc]
         """Put a packet into the queue, by engineio's own way where the application has replaced it."""
         if self.closed:
             return True
-        if dispatch.queued is None:
+        size = sum(map(len, dispatch.parts)) + _PACKET_BYTES
+        if dispatch.queued is None or dispatch.held is None:
             dispatch.queued = [QueuedPacket(dispatch, index) for index in range(len(dispatch.parts))]
-        if not self._has_room(sum(map(len, dispatch.parts)), 1):
+            # Characters beyond ASCII take up to four bytes; the frames, which it keeps too, about as many more.
+            dispatch.held = Held(self.server.broadcast.budget, size + sum(map(sys.getsizeof, dispatch.parts)))
+        if not self._has_room(size, 1):
             return False
+        self._hold(dispatch.held, size)
         for packet in dispatch.queued:
             if self.server.has_own_queue:
                 self.server.start_background_task(super().send, packet)
@@ -176,16 +189,25 @@ class Session(AsyncSocket):  # type: ignore[misc]
         return True
 
     def _has_room(self, size: int, times: int) -> bool:
-        size += _PACKET_BYTES
-        if self.queued_bytes and self.queued_bytes + size > times * self.server.broadcast.settings.max_queued_bytes:
-            return False
+        broadcast = self.server.broadcast
+        most_bytes = times * broadcast.budget.most_for_one(broadcast.settings)
+        return not self.queued_bytes or self.queued_bytes + size <= most_bytes
+
+    def _hold(self, held: Held, size: int) -> None:
+        held.take()
+        self.held.append(held)
         self.queued_bytes += size
-        return True
+
+    def _release(self) -> None:
+        for held in self.held:
+            held.leave()
+        self.held.clear()
+        self.queued_bytes = 0
 
     async def poll(self) -> list[Any]:
         """Take what is queued."""
         packets: list[Any] = await super().poll()
-        self.queued_bytes = 0
+        self._release()
         if self.fetched is not None:
             self.fetched.set()
         if self.upgraded:
@@ -211,6 +233,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
         """Close the connection, since its client reads too slowly: at once, its writer waits for a full socket."""
         while not self.queue.empty():
             self.queue.get_nowait()
+        self._release()
         if self.takeover is not None:
             self.takeover.fail(TRY_AGAIN_LATER, "reads too slowly")
         self.server.start_background_task(self.close, wait=False, abort=True, reason=self.server.reason.TRANSPORT_ERROR)

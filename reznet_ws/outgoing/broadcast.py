@@ -7,9 +7,7 @@ Never: awaits: whatever is emitted leaves in that order, and one slow receiver h
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from reznet_ws.deflate.frame import Frame
@@ -23,11 +21,11 @@ from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Encoder, Outgoing, WritePacket
 from reznet_ws.outgoing.line import Line
+from reznet_ws.outgoing.payload_log import PayloadLog
+from reznet_ws.outgoing.queued import QueueBudget
 from reznet_ws.outgoing.rows_packets import RowsPackets
 from reznet_ws.settings import Settings
 from reznet_ws.stats import MessageCounts, SlowReaders
-
-logger = logging.getLogger("reznet_ws")
 
 
 class Broadcast:
@@ -44,13 +42,13 @@ class Broadcast:
         self.cork = Cork(self.ledger, lambda: self.settings.coalesce_ms)
         # Told of each packet and who gets it.
         self.on_post: Callable[[Recipients, Dispatch], object] | None = None
-        # Lines whose frames must queue at this moment, and whose they are.
-        self._backlog = Backlog()
+        self.budget = QueueBudget()
+        self._backlog = Backlog(self.budget)
         self._write_packet = write_packet
         self._batcher: MessageBatcher[Connection, Outgoing]
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
-        self._log_thread: ThreadPoolExecutor | None = None
+        self._log = PayloadLog()
         self._settings = settings
         self._use(settings)
 
@@ -106,7 +104,7 @@ class Broadcast:
         lines = receivers.lines
         if self._backlog:
             size_bytes = sum(len(frame.data) for frame in dispatch.frames)
-            lines, full = self._backlog.divide(lines, size_bytes, self._settings.max_queued_bytes)
+            lines, full = self._backlog.divide(lines, size_bytes, self.budget.most_for_one(self._settings))
             for connection in full:
                 self._miss(connection, dispatch)
         if lines:
@@ -117,6 +115,8 @@ class Broadcast:
         for connection in receivers.queued:
             if not connection.session.enqueue(dispatch):
                 self._miss(connection, dispatch)
+        if self.budget.held_bytes > self._settings.max_held_bytes:
+            self.shed()
 
     def post_part(self, connection: Connection, dispatch: Dispatch, index: int) -> None:
         """Put one part of a packet on the line of one connection, whose turn it is by engineio's way."""
@@ -203,9 +203,7 @@ class Broadcast:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._log_thread is not None:
-            self._log_thread.shutdown()
-            self._log_thread = None
+        self._log.close()
 
     # Encoding
 
@@ -217,7 +215,7 @@ class Broadcast:
             share = outgoing.short_share
             self.counts.add(share, is_gzipped=outgoing.is_gzipped)
             if share.gzipped_bytes < share.plain_bytes > self._settings.log_threshold_bytes:
-                self._log(share.event, share.plain_bytes, share.gzipped_bytes)
+                self._log.add(share.event, share.plain_bytes, share.gzipped_bytes)
         return outgoing
 
     def _single(self, outgoing: Outgoing) -> Dispatch:
@@ -287,14 +285,16 @@ class Broadcast:
             self.slow_readers.skipped_messages += dispatch.messages
             self._rows.forget(connection)  # it holds less now than those who were sent the same
         else:
-            self.slow_readers.closed_connections += 1
-            self.close_line(connection)
-            connection.session.close_slow()
+            self._close_slow(connection)
 
-    def _log(self, event: str, plain_bytes: int, sent_bytes: int) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            percent = 100 * (1 - sent_bytes / plain_bytes)
-            if self._log_thread is None:  # a handler that writes to a disk must not hold up the loop
-                self._log_thread = ThreadPoolExecutor(1, "reznet-log")
-            line = "Payload %s: %dB -> %dB (%.1f%% reduction)"
-            self._log_thread.submit(logger.info, line, event, plain_bytes, sent_bytes, percent)
+    def shed(self) -> None:
+        """Close those who hold most while all queues together hold too much."""
+        if not self._settings.skip_slow_readers:
+            for connection in self._backlog.excess(self.connections, self._settings.max_held_bytes):
+                self.slow_readers.shed_connections += 1
+                self._close_slow(connection)
+
+    def _close_slow(self, connection: Connection) -> None:
+        self.slow_readers.closed_connections += 1
+        self.close_line(connection)
+        connection.session.close_slow()

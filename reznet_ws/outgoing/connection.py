@@ -72,6 +72,11 @@ class Connection:
         """What was sent to it at its sockets, as far as they are counted."""
         return self.polled_bytes + (0 if self.line is None else self.line.sent_bytes)
 
+    @property
+    def queued_bytes(self) -> int:
+        """What is queued for it, whoever else is due the same."""
+        return self.session.queued_bytes + (0 if self.line is None else self.line.queued_bytes)
+
 
 class Recipients:
     """Who gets a packet, by the way it takes."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from reznet_ws.deflate.frame import BINARY, TEXT, Frame
 from reznet_ws.ledger import Ledger, Share, Tally
+from reznet_ws.outgoing.queued import Held
 
 # Engine.IO's packet type for what Socket.IO sends (engine.io-protocol 4, "message").
 _MESSAGE = "4"
@@ -19,7 +20,7 @@ _MESSAGE = "4"
 class Dispatch:
     """A packet with its frames and its tally."""
 
-    __slots__ = ("_frames", "is_secret", "parts", "queued", "tally")
+    __slots__ = ("_frames", "held", "is_secret", "parts", "queued", "tally")
 
     def __init__(
         self, parts: Sequence[str | bytes], ledger: Ledger, shares: Sequence[Share], *, is_secret: bool = False
@@ -30,6 +31,7 @@ class Dispatch:
         self.is_secret = is_secret
         # The Engine.IO packets for those with a queue, made by the first that needs them.
         self.queued: Sequence[object] | None = None
+        self.held: Held | None = None
         self._frames: list[Frame] | None = None
 
     @property

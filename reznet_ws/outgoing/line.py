@@ -15,6 +15,7 @@ from typing import Any
 
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.ledger import Ledger
+from reznet_ws.outgoing.queued import QueuedFrame
 
 
 class CountingTransport:
@@ -90,8 +91,8 @@ class Line(CountingTransport):
         self.waiting: Waiting | None = None
         # What the client's inflater holds; None without permessage-deflate.
         self.inflater: Inflater | None = None
-        # Frames that the paused socket has yet to take, each with what books it once it leaves.
-        self.queued: deque[tuple[bytes, Callable[..., None] | None]] | None = None
+        # Frames that the paused socket has yet to take.
+        self.queued: deque[QueuedFrame] | None = None
         self.queued_bytes = 0
         # Told when the line begins to be backed up, and when it no longer is.
         self.on_backlog: Callable[[Line, bool], object] | None = None
@@ -109,17 +110,17 @@ class Line(CountingTransport):
     def write(self, data: bytes) -> None:
         """Write, behind what waits and what is queued; for what the protocol itself has to say."""
         if self.queued is not None:
-            self.queued.append((data, None))
-            self.queued_bytes += len(data)
+            self.queue(QueuedFrame(data))
         else:
             self._write_now(data)
 
-    def queue(self, frame: bytes, booked: Callable[..., None]) -> None:
-        """Keep a frame until the socket takes more; `booked()` is called when it leaves."""
+    def queue(self, frame: QueuedFrame) -> None:
+        """Keep a frame until the socket takes more."""
         if self.queued is None:
             self.queued = deque()
-        self.queued.append((frame, booked))
-        self.queued_bytes += len(frame)
+        frame.take()
+        self.queued.append(frame)
+        self.queued_bytes += len(frame.wire)
 
     def pause(self) -> None:
         """The socket has more than it can take at once."""
@@ -132,11 +133,12 @@ class Line(CountingTransport):
         self._is_paused = self.is_stalled = False
         self._tell_progress()
         while self.queued and not self._is_paused:
-            frame, booked = self.queued.popleft()
-            self.queued_bytes -= len(frame)
-            if booked is not None:
-                booked()
-            self._write_now(frame)
+            frame = self.queued.popleft()
+            frame.leave()
+            self.queued_bytes -= len(frame.wire)
+            if frame.booked is not None:
+                frame.booked()
+            self._write_now(frame.wire)
         if self._is_paused:
             return
         self.queued = None
@@ -167,17 +169,22 @@ class Line(CountingTransport):
 
     def give_up(self, goodbye: bytes) -> None:
         """Forget what is queued, and say goodbye behind what the socket already has."""
-        self.queued, self.queued_bytes = None, 0
+        self._forget_queued()
         self._write_now(goodbye)
 
     def drop(self) -> None:
         """The connection is gone, and all that was for it."""
-        self.waiting = self.queued = None
-        self.queued_bytes = 0
+        self.waiting = None
+        self._forget_queued()
         self._is_paused = False
         self._tell_progress()
         self._tell_drained()
         self.on_backlog = None
+
+    def _forget_queued(self) -> None:
+        for frame in self.queued or ():
+            frame.leave()
+        self.queued, self.queued_bytes = None, 0
 
     def _write_now(self, data: bytes) -> None:
         if self.waiting is not None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from conformance.harness import OLD_POLLING, OLD_WS, Site, connected, open_site, until
-from conformance.raw import CHROMIUM, CLOSE, Frame, RawClient, raw
+from conformance.raw import CHROMIUM, CLOSE, TEXT, Frame, RawClient, raw
 
 from reznet_ws.settings import Settings
 
@@ -59,7 +61,13 @@ async def test_who_does_not_read_is_closed_with_a_clear_code_and_the_others_miss
                 await stall(site, count, 20)
                 count += 20
             await until(lambda: left == [stalled.sid], "the disconnect handler")
-            assert slow_readers(site) == {"closed_connections": 1, "skipped_messages": 0, "queued_bytes": 0}
+            assert slow_readers(site) == {
+                "closed_connections": 1,
+                "skipped_messages": 0,
+                "shed_connections": 0,
+                "queued_bytes": 0,
+                "held_bytes": 0,
+            }
             await site.sio.emit("last")
             for client in clients:
                 await client.got("last")
@@ -147,3 +155,80 @@ async def test_an_empty_queue_takes_a_message_larger_than_its_bound() -> None:
         for client in clients:
             assert len((await client.got("large")).args[0]) == 1_500_000
         assert slow_readers(site)["closed_connections"] == 0
+
+
+# All of them together
+
+
+@contextlib.asynccontextmanager
+async def stalled_clients(site: Site, count: int) -> AsyncIterator[list[RawClient]]:
+    """Clients that read nothing from now on, and whose sockets are full."""
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(raw(site.url)) for _ in range(count)]
+        for client in clients:
+            await client.connect()
+        lines = [connection.line for connection in site.manager.road.connections.values()]
+        while not all(line is not None and line.queued_bytes for line in lines):
+            await site.sio.emit("n", {"number": -1, "filler": FILLER})
+            await asyncio.sleep(0.001)
+        yield clients
+
+
+FILLER = "x" * SIZE
+CLEAR = Settings(deflate=False, max_held_bytes=12_000_000)
+
+
+async def test_a_message_that_many_wait_for_is_held_once() -> None:
+    async with open_site(CLEAR) as site, stalled_clients(site, 5):
+        for number in range(20):
+            await site.sio.emit("n", {"number": number, "filler": FILLER})
+        figures = slow_readers(site)
+        assert figures["queued_bytes"] > 5 * 20 * SIZE
+        assert 20 * SIZE < figures["held_bytes"] < figures["queued_bytes"] / 4
+        assert figures["closed_connections"] == 0
+
+
+async def test_who_holds_most_is_closed_first_where_all_queues_together_are_full() -> None:
+    async with open_site(CLEAR) as site, stalled_clients(site, 3) as (most, some, least):
+        sent = {client.sid: 0 for client in (most, some, least)}
+        while not slow_readers(site)["closed_connections"]:
+            assert sent[most.sid] < 100
+            for client in (most, most, most, some, some, least):
+                await site.sio.emit("n", {"number": sent[client.sid], "filler": FILLER}, to=client.sid)
+                sent[client.sid] += 1
+        assert slow_readers(site)["held_bytes"] <= CLEAR.max_held_bytes
+        assert (slow_readers(site)["closed_connections"], slow_readers(site)["shed_connections"]) == (1, 1)
+        await site.sio.emit("last")
+        got, closed = await numbers(most)
+        assert closed.close_code == 1013
+        for client in (some, least):
+            got, last = await numbers(client)
+            assert last.opcode == TEXT
+            assert [number for number in got if number >= 0] == list(range(sent[client.sid]))
+        await until(lambda: not slow_readers(site)["held_bytes"], "nothing held")
+
+
+async def test_clients_that_do_not_poll_are_bounded_together_too() -> None:
+    settings = Settings(max_held_bytes=2_000_000)
+    async with open_site(settings) as site, raw(site.url) as one, raw(site.url) as other:
+        await one.connect_polling()
+        target = await other.connect_polling()
+        sids = [sid for sid, _ in site.sio.manager.get_participants("/", None)]
+        for number in range(6):
+            for sid in sids[:1] if number else sids:
+                await site.sio.emit("n", {"number": number, "filler": FILLER}, to=sid)
+        await until(lambda: slow_readers(site)["shed_connections"] == 1, "the end of the one that holds most")
+        status, _, body = await other.request("GET", target)
+        assert (status, FILLER.encode() in body) == (200, True)
+        assert slow_readers(site)["held_bytes"] == 0
+
+
+async def test_where_messages_may_be_missed_they_are_missed_when_all_queues_are_full() -> None:
+    settings = CLEAR.replace(skip_slow_readers=True)
+    async with open_site(settings) as site, stalled_clients(site, 2):
+        for number in range(40):
+            for sid, _ in list(site.sio.manager.get_participants("/", None)):
+                await site.sio.emit("n", {"number": number, "filler": FILLER}, to=sid)
+        figures = slow_readers(site)
+        assert figures["held_bytes"] < CLEAR.max_held_bytes + 2 * SIZE
+        assert (figures["closed_connections"], figures["skipped_messages"] > 0) == (0, True)

@@ -387,10 +387,12 @@ class Deliveries(RuleBasedStateMachine):
 
     @invariant()
     def queues_are_bounded(self) -> None:
+        held = {id(frame): frame for client in self.clients if client.line for frame in client.line.queued or ()}
+        assert self.road.budget.held_bytes == sum(frame.size_bytes for frame in held.values())
         for client in self.clients:
             line = client.line
             if line is not None:
-                assert line.queued_bytes == sum(len(frame) for frame, _ in line.queued or ())
+                assert line.queued_bytes == sum(len(frame.wire) for frame in line.queued or ())
                 assert line.queued_bytes <= max(self.largest_bytes, SETTINGS.max_queued_bytes) + SLACK_BYTES
 
     @rule()

@@ -14,6 +14,7 @@ from reznet_ws.deflate.frame import build_frame
 from reznet_ws.ledger import EventTotals, Ledger, Share, Tally
 from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.line import CountingTransport, Line
+from reznet_ws.outgoing.queued import QueuedFrame
 
 
 def new_tally(ledger: Ledger, event: str = "n") -> Tally:
@@ -22,7 +23,7 @@ def new_tally(ledger: Ledger, event: str = "n") -> Tally:
 
 def queue(line: Line, number: int, ledger: Ledger | None = None) -> None:
     frame = build_frame(1, str(number).encode())
-    line.queue(frame, new_tally(ledger or Ledger()).booking(len(frame) - 2, len(frame), first=True))
+    line.queue(QueuedFrame(frame, new_tally(ledger or Ledger()).booking(len(frame) - 2, len(frame), first=True)))
 
 
 def frames(*numbers: int) -> bytes:
