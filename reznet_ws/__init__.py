@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from reznet_ws.message.batch import MessageBatcher
     from reznet_ws.message.fields import FIELD_MAP, DecodeError, PayloadError
     from reznet_ws.message.payload import PayloadOptimizer, decode_payload
+    from reznet_ws.recovery.policy import Recovery
     from reznet_ws.settings import Settings, SettingsError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MessageBatcher",
     "PayloadError",
     "PayloadOptimizer",
+    "Recovery",
     "Settings",
     "SettingsError",
     "attach",
@@ -35,6 +37,7 @@ _HOMES = {
     "MessageBatcher": "message.batch",
     "PayloadError": "message.fields",
     "PayloadOptimizer": "message.payload",
+    "Recovery": "recovery.policy",
     "Settings": "settings",
     "SettingsError": "settings",
     "attach": "adapters.manager",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reznet_ws.ledger import EventTotals, Ledger, Share
+from reznet_ws.recovery.figures import RecoveryFigures
 
 
 def _about(text: str) -> Any:
@@ -76,6 +77,9 @@ class Report:
     slow_readers: SlowReaders
     windows: WindowFigures
     events: dict[str, EventTotals]
+    recovery: RecoveryFigures | None = field(
+        default=None, metadata={"description": "of clients that come back, where that is on"}
+    )
 
 
 class MessageCounts:
@@ -104,6 +108,7 @@ def report(
     uncounted_connections: int,
     slow_readers: SlowReaders,
     windows: WindowFigures,
+    recovery: RecoveryFigures | None = None,
 ) -> Report:
     """All figures together."""
     rows = ledger.rows()
@@ -129,6 +134,7 @@ def report(
         slow_readers=slow_readers,
         windows=windows,
         events=rows,
+        recovery=recovery,
     )
 
 

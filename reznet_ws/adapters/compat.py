@@ -52,6 +52,17 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
         },
         "engineio.packet": {"Packet.encode": "text and base64 of one packet are kept apart"},
     },
+    # Asked for only where `recovery=` is given: pre_connect came with 5.18.
+    "python-socketio, for recovery": {
+        "socketio.async_server": {
+            "AsyncServer._handle_connect": "a client that comes back is known before its handler runs",
+        },
+        "socketio.async_manager": {
+            "AsyncManager.pre_connect": "it gets the id that it had (python-socketio 5.18)",
+            "AsyncManager.basic_enter_room": "and its rooms",
+            "AsyncManager.is_connected": "whether it was let in",
+        },
+    },
     "uvicorn": {
         "uvicorn.protocols.websockets.websockets_sansio_impl": {
             f"WebSocketsSansIOProtocol.{name}": purpose

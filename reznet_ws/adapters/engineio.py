@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -25,6 +26,9 @@ from reznet_ws.message.formats import grant
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.connection import Connection, Recipients
 from reznet_ws.outgoing.dispatch import Dispatch
+
+# The id of the next session, where a client comes back to one.
+chosen_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("chosen_id", default=None)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -84,6 +88,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             connection.is_counted, takeover.sid = takeover.is_counted, sid
         self.broadcast.connections[sid] = connection
         self.broadcast.connections.changed()
+
+    def generate_id(self) -> str:
+        """The id of a session."""
+        return chosen_id.get() or str(super().generate_id())
 
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         if event == "connect":

@@ -15,10 +15,13 @@ from typing import Any
 import socketio
 
 from reznet_ws.adapters.compat import missing
+from reznet_ws.adapters.keeping import Keeper
+from reznet_ws.adapters.recovering import RecoveringManager, RecoveringServer
 from reznet_ws.adapters.socketio import OptimizedServer, adopt, optimize_and_batch, write_packet
 from reznet_ws.ledger import Ledger
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.encoder import check_arguments
+from reznet_ws.recovery.policy import Recovery
 from reznet_ws.settings import Settings
 from reznet_ws.stats import Report, WindowFigures, report
 
@@ -28,24 +31,35 @@ logger = logging.getLogger("reznet_ws")
 class ConnectionManager:
     """The layers around one Socket.IO server.
 
-    Raises: TypeError for what is no `AsyncServer` under ASGI, ValueError for one that has a manager already.
+    `recovery`: for clients that come back after a break. Raises: TypeError for what is no `AsyncServer` under ASGI, or
+    cannot have recovery, ValueError for one that has a manager already.
     """
 
-    def __init__(self, sio: socketio.AsyncServer, settings: Settings | None = None) -> None:
+    def __init__(
+        self, sio: socketio.AsyncServer, settings: Settings | None = None, recovery: Recovery | None = None
+    ) -> None:
         if not isinstance(sio, socketio.AsyncServer):
             raise TypeError(f"{type(sio).__name__} is not a socketio.AsyncServer")
         if sio.async_mode != "asgi":
             raise TypeError(f"async_mode {sio.async_mode!r}: only 'asgi' is supported")
         if isinstance(sio, OptimizedServer) and getattr(sio, "reznet", None) is not None:
             raise ValueError("this server has a ConnectionManager already")
-        lacking = [name for library in ("python-socketio", "python-engineio") for name in missing(library)]
+        libraries = ["python-socketio", "python-engineio", *(["python-socketio, for recovery"] if recovery is not None else [])]
+        lacking = [name for library in libraries for name in missing(library)]
         if lacking:
             raise TypeError(f"this python-socketio lacks {', '.join(lacking)}")
         self.sio = sio
         self.road = Broadcast(settings or Settings(), write_packet(sio))
         sio.reznet = self
+        # What is kept for clients that are away, if anything is.
+        self.recovery = None if recovery is None else Keeper(recovery, sio, self.road)
         # Whether the application sends by a way of its own, which each message then takes.
-        self.is_watched = adopt(sio, self.road)
+        if recovery is None:
+            self.is_watched = adopt(sio, self.road)
+        else:
+            self.is_watched = adopt(sio, self.road, RecoveringServer, RecoveringManager)
+            if self.is_watched:
+                raise TypeError("recovery: the application sends by a way of its own, past what is kept")
         way = "by its own way of sending, each message by itself" if self.is_watched else "by one road"
         logger.info("%s sends %s; %d connections were open", type(sio).__name__, way, len(sio.eio.sockets))
 
@@ -104,6 +118,10 @@ class ConnectionManager:
         """Say which user a connection belongs to, so that `send_to_user` reaches it."""
         await self.sio.enter_room(sid, _user_room(user), namespace=namespace)
 
+    def is_recovered(self, sid: str, namespace: str = "/") -> bool:
+        """Whether a client has come back to its session; the connect handler may ask, and finds its rooms restored."""
+        return self.recovery is not None and self.recovery.is_recovered(namespace, sid)
+
     def report(self) -> Report:
         """All figures, as one record."""
         connections = self.road.connections.values()
@@ -121,6 +139,7 @@ class ConnectionManager:
                 if (connection := self.road.connections.get(sid)) is not None
             ),
             slow_readers=slow,
+            recovery=None if self.recovery is None else self.recovery.report(),
             windows=WindowFigures(
                 connections=figures.connections,
                 histories=figures.histories,
@@ -158,23 +177,30 @@ def _user_room(user: str) -> str:
     return f"user:{user}"
 
 
-def attach(sio: socketio.AsyncServer, settings: Settings | None = None) -> ConnectionManager:
+def attach(
+    sio: socketio.AsyncServer, settings: Settings | None = None, *, recovery: Recovery | None = None
+) -> ConnectionManager:
     """Give an application's own server all layers; its `sio.emit` stays as it is.
 
-    A server that has them keeps its manager, with new settings where some are given. Raises: as `ConnectionManager`.
+    `recovery`: for clients that come back after a break; off unless given. A server that has a manager keeps it, with
+    new settings where some are given. Raises: as `ConnectionManager`; ValueError for recovery that comes too late.
     """
     manager = getattr(sio, "reznet", None)
     if isinstance(manager, ConnectionManager):
         if settings is not None:
             manager.settings = settings
+        if recovery is not None and manager.recovery is None:
+            raise ValueError("recovery has to be asked for where the server is attached first")
         return manager
-    return ConnectionManager(sio, settings)
+    return ConnectionManager(sio, settings, recovery)
 
 
 class AsyncServer(OptimizedServer):
     """python-socketio's server with all layers in it, as `attach` puts them into one that exists."""
 
-    def __init__(self, *args: Any, settings: Settings | None = None, **options: Any) -> None:
-        """`settings`: for the layers; all other arguments are python-socketio's own."""
+    def __init__(
+        self, *args: Any, settings: Settings | None = None, recovery: Recovery | None = None, **options: Any
+    ) -> None:
+        """`settings` and `recovery`: as at `attach`; all other arguments are python-socketio's own."""
         super().__init__(*args, **options)
-        attach(self, settings)
+        attach(self, settings, recovery=recovery)

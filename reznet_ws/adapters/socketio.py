@@ -179,7 +179,7 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
         members, key = self._members(namespace, to or room, skip_sid)
         if not members:
             return
-        args = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        args = as_arguments(data)
         optimize, batch = optimize_and_batch.get()
         if self.server.reznet.is_watched:
             await self._emit_watched(event, args, namespace, members, callback)
@@ -242,7 +242,17 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
             line.is_stalled = True  # until it reads again; one wait for each stall
 
 
-def adopt(sio: socketio.AsyncServer, road: Broadcast) -> bool:
+def as_arguments(data: Any) -> list[Any]:
+    """The arguments that python-socketio takes what is emitted for."""
+    return list(data) if isinstance(data, tuple) else [] if data is None else [data]
+
+
+def adopt(
+    sio: socketio.AsyncServer,
+    road: Broadcast,
+    server_class: type[OptimizedServer] = OptimizedServer,
+    manager_class: type[OptimizedManager] = OptimizedManager,
+) -> bool:
     """Give a server and its parts our classes; what an application has put in front stays in front.
 
     Gives whether the application sends by a way of its own, which each message then takes.
@@ -253,11 +263,11 @@ def adopt(sio: socketio.AsyncServer, road: Broadcast) -> bool:
     )
     stock = {name: getattr(sio, f"_handle_eio_{name}") for name in ("connect", "message", "disconnect")}
     emit = type(manager).emit.__get__(manager)
-    _put_below(manager, OptimizedManager, socketio.AsyncManager)
+    _put_below(manager, manager_class, socketio.AsyncManager)
     for name, kept in list(vars(manager).items()):
         if kept == emit:  # by the Admin UI, where it came first
             setattr(manager, name, type(manager).emit.__get__(manager))
-    _put_below(sio, OptimizedServer, socketio.AsyncServer)
+    _put_below(sio, server_class, socketio.AsyncServer)
     for name, handler in stock.items():
         if eio.handlers.get(name) == handler:  # the Admin UI's own handlers call ours by their names
             eio.on(name, getattr(sio, f"_handle_eio_{name}"))

@@ -41,7 +41,7 @@ def attach(
     Units: `max_bytes` bounds what one payload may inflate to. An event that cannot be decoded is dropped and given to
     `on_error(error, event)`, by default to the log; those after it go on.
     """
-    if getattr(client, _ATTACHED, False):
+    if is_attached(client):
         return client
     setattr(client, _ATTACHED, True)
     if isinstance(client, (socketio.AsyncSimpleClient, socketio.SimpleClient)):
@@ -60,6 +60,11 @@ def attach(
     else:
         _attach_threaded(client, decoder)
     return client
+
+
+def is_attached(client: Any) -> bool:
+    """Whether a client decodes format 2 already."""
+    return bool(getattr(client, _ATTACHED, False))
 
 
 def _attach_async(client: socketio.AsyncClient, decoder: _Decoder) -> None:
@@ -121,7 +126,8 @@ def unpack(envelope: Any) -> list[tuple[str, list[Any]]]:
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("e"), str):
             raise DecodeError("a message in a batch has its event's name in `e`")
-    return [(message["e"], [message["d"]] if "d" in message else []) for message in messages]
+    # `o`, where there is one, is the offset by which a client that comes back names an event: its last argument.
+    return [(message["e"], [message[key] for key in ("d", "o") if key in message]) for message in messages]
 
 
 class _Decoder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reznet_ws.message.json_text import dumps, split_attachments
 from reznet_ws.message.payload import Payload
@@ -24,6 +25,8 @@ class Message:
     event: str
     payloads: tuple[Payload, ...]
     namespace: str = "/"
+    # What a client that comes back names it by; its last argument.
+    offset: str | None = None
 
     def may_wait(self, settings: Settings) -> bool:
         """Whether the settings let it wait for others."""
@@ -75,8 +78,12 @@ def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> 
             break
         body += "," + payload.text
     else:
+        if message.offset is not None:
+            body += f',"{message.offset}"'
         return Packet(f"2{prefix(message.namespace, ack_id)}[{body}]")
     values = [message.event, *(payload.value for payload in message.payloads)]
+    if message.offset is not None:
+        values.append(message.offset)
     text, attachments = split_attachments(values, utf8=utf8)
     return Packet(f"5{len(attachments)}-{prefix(message.namespace, ack_id)}{text}", tuple(attachments))
 
@@ -88,17 +95,23 @@ def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
         entries = ",".join(
             f'{{"e":{_event_text(message.event, utf8)}'
             + "".join(f',"d":{payload.text}' for payload in message.payloads)
-            + "}"
+            + (f',"o":"{message.offset}"}}' if message.offset is not None else "}")
             for message in messages
         )
         text = f'["{BATCH_EVENT}",{{"batch":true,"messages":[{entries}]}}]'
         return Packet(f"2{prefix(namespace)}{text}")
-    values = [
-        {"e": message.event, "d": message.payloads[0].value} if message.payloads else {"e": message.event}
-        for message in messages
-    ]
+    values = [_entry(message) for message in messages]
     text, attachments = split_attachments([BATCH_EVENT, {"batch": True, "messages": values}], utf8=utf8)
     return Packet(f"5{len(attachments)}-{prefix(namespace)}{text}", tuple(attachments))
+
+
+def _entry(message: Message) -> dict[str, Any]:
+    entry: dict[str, Any] = {"e": message.event}
+    if message.payloads:
+        entry["d"] = message.payloads[0].value
+    if message.offset is not None:
+        entry["o"] = message.offset
+    return entry
 
 
 def prefix(namespace: str, ack_id: int | None = None) -> str:

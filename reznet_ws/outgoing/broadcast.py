@@ -85,13 +85,21 @@ class Broadcast:
         optimize: bool = True,
         batch: bool | None = None,
         is_counted: bool = True,
-    ) -> None:
+        offset: str | None = None,
+    ) -> Outgoing:
         """Encode an event once for each format, and send it, or let it wait for others.
 
         `batch`: whether it may wait; None leaves it to the settings. Raises: as `Encoder.encode`.
         """
         is_short = bool(audience.short)
-        outgoing = self._encode(event, args, namespace, short=is_short, optimize=optimize, is_counted=is_counted)
+        outgoing = self._encode(
+            event, args, namespace, short=is_short, optimize=optimize, is_counted=is_counted, offset=offset
+        )
+        self.repeat(outgoing, audience, batch=batch)
+        return outgoing
+
+    def repeat(self, outgoing: Outgoing, audience: Audience, *, batch: bool | None = None) -> None:
+        """Send what is encoded, or let it wait for others."""
         if audience.plain:
             self.post(audience.plain, self._single(outgoing))
         if audience.short:

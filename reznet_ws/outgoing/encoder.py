@@ -66,13 +66,18 @@ class Encoder:
         short: bool,
         optimize: bool = True,
         ack_id: int | None = None,
+        offset: str | None = None,
     ) -> Outgoing:
-        """Encode an event. Raises: what the codec raises, or PayloadError with `strict_json`; nothing is sent then."""
+        """Encode an event; an `offset`, where it is to be had again, is its last argument.
+
+        Raises: what the codec raises, or PayloadError with `strict_json`; nothing is sent then.
+        """
         name = event if isinstance(event, str) else str(event)
         if self.settings.strict_json:
             check_arguments(event, args)
-        parts, share = self._write_plain(event, name, args, namespace, ack_id)
-        shortened = self._shorten(event, name, args, namespace, optimize) if short else None
+        written = args if offset is None else [*args, offset]
+        parts, share = self._write_plain(event, name, written, namespace, ack_id)
+        shortened = self._shorten(event, name, args, namespace, optimize, offset) if short else None
         short_share = share if shortened is None else share_of(shortened, share.off_frame_bytes)
         return Outgoing(name, namespace, parts, share, shortened, short_share)
 
@@ -104,14 +109,17 @@ class Encoder:
         share = Share(name, plain_bytes, plain_bytes, encoded_bytes, encoded_bytes, off_bytes, 1)
         return (head + text, *attachments), share
 
-    def _shorten(self, event: Any, name: str, args: list[Any], namespace: str, optimize: bool) -> Message | None:
+    def _shorten(
+        self, event: Any, name: str, args: list[Any], namespace: str, optimize: bool, offset: str | None
+    ) -> Message | None:
         """Format 2; None where it cannot carry the values exactly, so that the event goes plain to all."""
         # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
         optimizer = self._unoptimized if not optimize else self._ungzipped if len(args) > 1 else self._optimizer
         try:
             if not isinstance(event, str):
                 raise PayloadError("$", _NO_NAME.format(event))
-            return Message(name, tuple([optimizer.encode(optimizer.encode_plain(arg)) for arg in args]), namespace)
+            payloads = tuple([optimizer.encode(optimizer.encode_plain(arg)) for arg in args])
+            return Message(name, payloads, namespace, offset)
         except PayloadError as error:
             if any(isinstance(arg, dict) and VERSION_KEY in arg for arg in args) or event == BATCH_EVENT:
                 # Plain, its receivers would take it for ours.

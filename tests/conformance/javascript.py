@@ -26,7 +26,7 @@ from conformance.harness import TIMEOUT_S, Client, Event, ThreadSite, end_polls,
 from playwright.async_api import Browser, ConsoleMessage
 from playwright.async_api import Page as BrowserPage
 
-from reznet_ws import attach
+from reznet_ws import Recovery, attach
 from reznet_ws.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -418,11 +418,13 @@ REFUSAL = {"type": "http.response.start", "status": 503, "headers": [(b"content-
 
 
 @contextlib.asynccontextmanager
-async def open_web_site(settings: Settings | None = None, port: int = 0) -> AsyncIterator[ThreadSite]:
+async def open_web_site(
+    settings: Settings | None = None, port: int = 0, recovery: Recovery | None = None
+) -> AsyncIterator[ThreadSite]:
     """A server in a thread, with the page beside it; it puts everybody in one room."""
     # Without engineio's gzip of long-polling responses, so that only permessage-deflate can make frames smaller.
     sio = new_sio(http_compression=False)
-    site = ThreadSite("", sio, attach(sio, settings))
+    site = ThreadSite("", sio, attach(sio, settings, recovery=recovery))
     sockets: list[Any] = []
 
     async def connect(sid: str, environ: dict[str, Any]) -> None:

@@ -438,7 +438,8 @@ function unpack(envelope: unknown): unknown[][] {
     if (!isObject(message) || typeof message["e"] !== "string") {
       throw new DecodeError("a message in a batch has its event's name in `e`");
     }
-    return Object.hasOwn(message, "d") ? [message["e"], message["d"]] : [message["e"]];
+    // `o`, where there is one, is the offset by which socket.io-client names an event that it has had: its last argument.
+    return ["e", "d", "o"].filter((key) => Object.hasOwn(message, key)).map((key) => message[key]);
   });
 }
 

@@ -21,6 +21,9 @@ export function makeDriver(io, attach, parser, report) {
       const { engine } = socket.io;
       const ready = () => note("ready", engine.transport.name, [socket.id]);
       note("connect", engine.transport.name, [socket.id]);
+      if (socket.recovered) {
+        note("recovered", engine.transport.name, [socket.id]);
+      }
       if (engine.transport.name === last) {
         ready();
       } else {

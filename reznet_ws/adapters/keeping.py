@@ -1,0 +1,287 @@
+"""What one server keeps for clients that are away, and how a client comes back to it.
+
+In: who comes, goes, enters and leaves rooms; what was emitted. Out: offsets, visits that go on, events sent again.
+Never: decides who may come in; that is the application's connect handler, each time anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import sys
+import time
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import socketio
+
+from reznet_ws.outgoing.broadcast import Broadcast
+from reznet_ws.outgoing.connection import Audience
+from reznet_ws.outgoing.encoder import Outgoing
+from reznet_ws.recovery import offsets
+from reznet_ws.recovery.figures import RecoveryFigures
+from reznet_ws.recovery.policy import Recovery
+from reznet_ws.recovery.ring import ENTRY_BYTES, Entry, Ring
+from reznet_ws.recovery.visit import Visit
+from reznet_ws.recovery.visits import Visits, new_pid, resume_after
+
+# What the disconnect handler of a connection that broke may take, before its client comes back as a new one.
+_LEAVING_S = 5.0
+
+
+class Joining:
+    """A client that asks to be let in."""
+
+    __slots__ = ("after", "eio_sid", "entries", "is_settled", "namespace", "stale", "visit", "waiting_bytes")
+
+    def __init__(self, eio_sid: str, namespace: str, stale: str | None) -> None:
+        self.eio_sid, self.namespace, self.stale = eio_sid, namespace, stale
+        # Who it is, once that is known; before the connect handler runs where it comes back.
+        self.visit: Visit | None = None
+        # The last event that it has had, where it comes back, and those since.
+        self.after: int | None = None
+        self.entries: list[Entry[Outgoing]] = []
+        self.waiting_bytes = 0
+        self.is_settled = False
+
+    @property
+    def sid(self) -> str | None:
+        """Its Socket.IO session."""
+        return None if self.visit is None else self.visit.sid
+
+
+class Keeper:
+    """What is kept in this process; `recovery=` at `attach` makes one."""
+
+    def __init__(self, policy: Recovery, sio: socketio.AsyncServer, road: Broadcast) -> None:
+        self.policy, self.sio, self.road = policy, sio, road
+        self.figures = RecoveryFigures()
+        self.visits = Visits(policy)
+        self.number = offsets.FIRST + secrets.randbelow(offsets.LAST_FIRST - offsets.FIRST)
+        self.ring: Ring[Outgoing] = Ring(max_bytes=policy.max_bytes, max_s=policy.seconds, number=self.number)
+        # Namespace -> Engine.IO sessions of those who come back and have yet to be sent what they missed.
+        self._held: dict[str, dict[str, Joining]] = {}
+        # Engine.IO session -> the visits on it, and pid -> told when its disconnect handler is through.
+        self._here: dict[str, list[Visit]] = {}
+        self._leaving: dict[str, asyncio.Event] = {}
+
+    # What is emitted
+
+    def next_offset(self) -> str:
+        """The offset of the next event that is kept."""
+        self.number += 1
+        return offsets.write(self.number)
+
+    def offset_behind(self, event: Any, args: Sequence[Any]) -> str | None:
+        """What goes behind an event that is not kept: the last offset, where a client would take its end for one."""
+        return offsets.write(self.number) if isinstance(args[-1] if args else event, str) else None
+
+    def without_held(self, namespace: str, members: list[str], key: Hashable) -> tuple[list[str], Hashable]:
+        """The sessions that an event goes to now; who is to be sent older ones first gets it with those."""
+        held = self._held.get(namespace)
+        if not held:
+            return members, key
+        return [eio_sid for eio_sid in members if eio_sid not in held], None
+
+    def keep(self, outgoing: Outgoing, room: Any, skip_sid: Any) -> None:
+        """Keep the event that has the last number."""
+        kept = Outgoing(outgoing.event, outgoing.namespace, outgoing.parts, outgoing.share, None, outgoing.share)
+        size_bytes = sum(map(sys.getsizeof, kept.parts)) + ENTRY_BYTES
+        entry = Entry(self.number, time.monotonic(), kept.namespace, _rooms(room), _skipped(skip_sid), kept, size_bytes)
+        self.ring.append(entry)
+        for joining in list(self._held.get(kept.namespace, {}).values()):
+            self._let_wait(joining, entry)
+
+    def _let_wait(self, joining: Joining, entry: Entry[Outgoing]) -> None:
+        """Keep an event for who is being let in; a handler that hangs must not fill the memory."""
+        joining.waiting_bytes += entry.size_bytes
+        connection = self.road.connections.get(joining.eio_sid)
+        if joining.waiting_bytes <= self.policy.max_bytes or connection is None:
+            joining.entries.append(entry)
+        else:
+            self._release(joining)
+            self.road.close_line(connection)
+            connection.session.close_slow()
+
+    # Who comes
+
+    async def begin(self, eio_sid: str, namespace: str, pid: str | None, offset: str | None) -> Joining:
+        """A client asks to be let in; with a pid, to what it had."""
+        joining = Joining(eio_sid, namespace, offset)
+        if pid is None or self.sio.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
+            return joining
+        visit = await self._away(pid)
+        after = None
+        if visit is not None and visit.namespace == namespace:
+            self.visits.forget(visit)  # nobody else comes back to it
+            self.ring.expire(time.monotonic())
+            eio = self.sio.eio
+            noticed_s = eio.ping_interval + 2 * eio.ping_timeout
+            after = resume_after(visit, offset, self.ring, self.number, noticed_s)
+        if visit is None or after is None:
+            self.figures.missed += 1
+            return joining
+        joining.visit, joining.after = visit, after
+        joining.entries = list(self.ring.after(after))
+        self._held.setdefault(namespace, {})[eio_sid] = joining
+        session = self.sio.eio.sockets.get(eio_sid)
+        if session is not None and visit.session is not None:
+            session.session[namespace] = visit.session
+        return joining
+
+    async def _away(self, pid: str) -> Visit | None:
+        """Who a secret belongs to, once the connection that broke is through with; None where nobody is away."""
+        visit = self.visits.find(pid)
+        if visit is not None and visit.away_s is None and visit.eio_sid in self.sio.eio.sockets:
+            # Its client knows that the connection is dead, and we do not yet.
+            old = self.sio.eio.sockets[visit.eio_sid]
+            await old.close(wait=False, abort=True, reason=self.sio.reason.TRANSPORT_CLOSE)
+        leaving = self._leaving.get(pid)
+        if leaving is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(leaving.wait(), _LEAVING_S)
+        self.visits.expire(time.monotonic())
+        visit = self.visits.find(pid)
+        return None if visit is None or visit.away_s is None or pid in self._leaving else visit
+
+    def let_in(self, joining: Joining, sid: str) -> Iterable[Hashable]:
+        """The client has its session; gives the rooms that it comes back to."""
+        visit = joining.visit
+        if visit is None:
+            visit = joining.visit = Visit(new_pid(), sid, joining.namespace, self.number, joining.stale)
+            visit.enter(sid, self.number)
+        visit.away_s = visit.eio_sid = visit.session = None
+        visit.is_recovered = joining.after is not None
+        self.visits.add(visit)
+        return [room for room in visit.rooms if room is not None and room != sid]
+
+    def settle(self, joining: Joining) -> None:
+        """The client was let in and told so: send what it has missed; from here on it gets what is new."""
+        visit, connection = joining.visit, self.road.connections.get(joining.eio_sid)
+        if visit is None or connection is None or connection.is_over:
+            return
+        self._release(joining)
+        joining.is_settled = True
+        visit.eio_sid = joining.eio_sid
+        self._here.setdefault(joining.eio_sid, []).append(visit)
+        visit.forget_before(self.ring.dropped_number)
+        if joining.after is None:
+            visit.enter(None, self.number)
+            return
+        self.figures.recovered += 1
+        audience = self.road.connections.audience([joining.eio_sid], joining.namespace)
+        for entry in joining.entries:
+            if visit.is_due(entry):
+                self.figures.repeated_events += 1
+                if audience.short:
+                    self._emit_again(entry, audience)
+                else:
+                    self.road.repeat(entry.kept, audience, batch=False)
+
+    def end(self, joining: Joining) -> None:
+        """The connect handler is through; where the client was not let in, it may come back only if it broke off."""
+        self._release(joining)
+        visit = joining.visit
+        if visit is None or joining.is_settled or self.visits.find(visit.pid) is not visit:
+            return
+        connection = self.road.connections.get(joining.eio_sid)
+        if joining.after is not None and (connection is None or connection.is_over):
+            self.visits.leave(visit, time.monotonic())
+        elif not self.sio.manager.is_connected(visit.sid, visit.namespace):
+            self.visits.forget(visit)
+
+    def report(self) -> RecoveryFigures:
+        """The figures at this moment."""
+        figures, ring = self.figures, self.ring
+        return dataclasses.replace(
+            figures, kept_events=len(ring), kept_bytes=ring.bytes, away_connections=self.visits.away
+        )
+
+    def is_recovered(self, namespace: str, sid: str) -> bool:
+        """Whether a client has come back to what it had."""
+        visit = self.visits.get(namespace, sid)
+        return visit is not None and visit.is_recovered
+
+    def _release(self, joining: Joining) -> None:
+        held = self._held.get(joining.namespace, {})
+        if held.pop(joining.eio_sid, None) is not None and not held:
+            del self._held[joining.namespace]
+
+    def _emit_again(self, entry: Entry[Outgoing], audience: Audience) -> None:
+        """Encode for a client of format 2, from what was written for all."""
+        text, *attachments = entry.kept.parts
+        packet = self.sio.packet_class(encoded_packet=text)
+        for attachment in attachments:
+            packet.add_attachment(attachment)
+        event, *args, offset = packet.data
+        self.road.emit(event, args, entry.namespace, audience, batch=False, is_counted=False, offset=offset)
+
+    # Who goes
+
+    def leave(self, eio_sid: str) -> list[Visit]:
+        """A connection broke; its clients may come back. To be followed by `has_left` with what this gives."""
+        left = []
+        session = self.sio.eio.sockets.get(eio_sid)
+        for visit in self._here.pop(eio_sid, ()):
+            if self.visits.find(visit.pid) is visit:
+                visit.eio_sid = None
+                visit.session = None if session is None else session.session.get(visit.namespace)
+                self._leaving[visit.pid] = asyncio.Event()
+                self.visits.leave(visit, time.monotonic())
+                left.append(visit)
+        return left
+
+    def has_left(self, left: Iterable[Visit]) -> None:
+        """The disconnect handlers of a connection are through."""
+        for visit in left:
+            self._leaving.pop(visit.pid).set()
+
+    def ended(self, namespace: str, sid: str) -> None:
+        """A session is over, or its connection, which makes it one that is away."""
+        visit = self.visits.get(namespace, sid)
+        if visit is not None and visit.away_s is None:
+            self.visits.forget(visit)
+
+    def forget_away(self, namespace: str, sid: str) -> None:
+        """A client is sent away; if it is away already, it comes back as a new one."""
+        visit = self.visits.get(namespace, sid)
+        if visit is not None and visit.away_s is not None:
+            self.visits.forget(visit)
+
+    # Rooms
+
+    def entered(self, namespace: str, sid: str, room: Hashable) -> None:
+        """A client was put in a room."""
+        visit = self.visits.get(namespace, sid)
+        if visit is not None and visit.away_s is None:
+            visit.enter(room, self.number)
+
+    def left(self, namespace: str, sid: str, room: Hashable) -> None:
+        """A client is taken out of a room."""
+        self._take_out(self.visits.get(namespace, sid), room)
+
+    def closed(self, namespace: str, room: Hashable) -> None:
+        """Everybody is taken out of a room."""
+        for visit in self.visits.of_room(namespace, room):
+            self._take_out(visit, room)
+
+    def _take_out(self, visit: Visit | None, room: Hashable) -> None:
+        if visit is None or room is None or room == visit.sid:
+            return
+        if any(joining.visit is visit for joining in self._held.get(visit.namespace, {}).values()):
+            visit.rooms.pop(room, None)  # it may no longer see what was said there while it was away
+        else:
+            visit.leave(room, self.number)
+
+
+def _rooms(room: Any) -> tuple[Hashable, ...]:
+    """The rooms that python-socketio takes an argument for."""
+    return tuple(room) if hasattr(room, "__len__") and not isinstance(room, str) else (room,)
+
+
+def _skipped(skip_sid: Any) -> frozenset[str]:
+    if isinstance(skip_sid, (list, tuple, set)):
+        return frozenset(skip_sid)
+    return frozenset({skip_sid}) if skip_sid else frozenset()

@@ -1,0 +1,146 @@
+"""Connection state recovery on python-socketio's classes: the same server, for which a connection's end is no end.
+
+In: clients that come, break off and come back with `{pid, offset}`. Out: the same Socket.IO session, its rooms and the
+application's session for it, and what was missed: once, in order, before anything new.
+Never: part of a server that was attached without `recovery=`.
+
+Source: socket.io-client 4.8.4, `build/esm/socket.js`, `_pid` and `_lastOffset`. As with Node's server, an event that
+asks for an acknowledgement is not kept: who waited for the answer may be gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+from socketio import packet as sio_packet
+
+from reznet_ws.adapters.engineio import chosen_id
+from reznet_ws.adapters.keeping import Joining, Keeper
+from reznet_ws.adapters.socketio import OptimizedManager, OptimizedServer, as_arguments, optimize_and_batch
+from reznet_ws.outgoing.broadcast import Broadcast
+from reznet_ws.recovery.visits import take_credentials
+
+# Who is let in by what runs.
+_joining: contextvars.ContextVar[Joining | None] = contextvars.ContextVar("joining", default=None)
+
+
+class RecoveringServer(OptimizedServer):
+    """What `attach` makes of a server whose clients may come back."""
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        keeper: Keeper = self.reznet.recovery
+        data, pid, offset = take_credentials(data)
+        joining = await keeper.begin(eio_sid, namespace or "/", pid, offset)
+        token = _joining.set(joining)
+        try:
+            await super()._handle_connect(eio_sid, namespace, data)
+            if self.always_connect and self.manager.is_connected(joining.sid, joining.namespace):
+                keeper.settle(joining)
+        finally:
+            _joining.reset(token)
+            keeper.end(joining)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        joining = _joining.get() if pkt.packet_type == sio_packet.CONNECT else None
+        is_joining = joining is not None and joining.eio_sid == eio_sid and joining.visit is not None
+        if is_joining:
+            pkt.data = {**pkt.data, "pid": joining.visit.pid}  # type: ignore[union-attr]
+        await super()._send_packet(eio_sid, pkt)
+        if is_joining and not self.always_connect:
+            self.reznet.recovery.settle(joining)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        keeper: Keeper = self.reznet.recovery
+        left = keeper.leave(eio_sid)
+        try:
+            await super()._handle_eio_disconnect(eio_sid, reason)
+        finally:
+            keeper.has_left(left)
+
+
+class RecoveringManager(OptimizedManager):
+    """Keeps what it sends, and who is in which room from when."""
+
+    @property
+    def _keeper(self) -> Keeper:
+        keeper: Keeper = self.server.reznet.recovery
+        return keeper
+
+    async def emit(
+        self,
+        event: Any,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Callable[..., Any] | None = None,
+        to: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send an event, and keep it for those of its receivers who are away."""
+        if callback is not None:
+            await super().emit(event, data, namespace, room=room, skip_sid=skip_sid, callback=callback, to=to)
+            return
+        road: Broadcast = self.server.reznet.road
+        keeper, room, args = self._keeper, to or room, as_arguments(data)
+        members, key = self._members(namespace, room, skip_sid)
+        optimize, batch = optimize_and_batch.get()
+        is_kept = keeper.policy.keeps(event)
+        if is_kept:
+            members, key = keeper.without_held(namespace, members, key)
+            offset: str | None = keeper.next_offset()
+        elif not members:
+            return
+        else:
+            offset = keeper.offset_behind(event, args)
+        audience = road.connections.audience(members, namespace, key)
+        outgoing = road.emit(event, args, namespace, audience, optimize=optimize, batch=batch, offset=offset)
+        if is_kept:
+            keeper.keep(outgoing, room, skip_sid)
+        await asyncio.sleep(0)
+        if len(members) == 1:
+            await self._feel_back_pressure(members[0])
+
+    async def pre_connect(self, eio_sid: str, namespace: str) -> Any:
+        """Let a client in, by the id that it had where it comes back."""
+        joining = _joining.get()
+        if joining is None or (joining.eio_sid, joining.namespace) != (eio_sid, namespace):
+            return await super().pre_connect(eio_sid, namespace)
+        token = chosen_id.set(None if joining.visit is None else joining.visit.sid)
+        try:
+            sid = await super().pre_connect(eio_sid, namespace)
+        finally:
+            chosen_id.reset(token)
+        if sid is not None:
+            for room in self._keeper.let_in(joining, sid):
+                self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        return sid
+
+    async def enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> Any:
+        """Put a client in a room."""
+        result = await super().enter_room(sid, namespace, room, eio_sid=eio_sid)
+        self._keeper.entered(namespace, sid, room)
+        return result
+
+    async def leave_room(self, sid: str, namespace: str, room: Any) -> Any:
+        """Take a client out of a room, also one that is away."""
+        self._keeper.left(namespace, sid, room)
+        return await super().leave_room(sid, namespace, room)
+
+    async def close_room(self, room: Any, namespace: str) -> Any:
+        """Take everybody out of a room, also those who are away."""
+        self._keeper.closed(namespace, room)
+        return await super().close_room(room, namespace)
+
+    async def can_disconnect(self, sid: str, namespace: str) -> Any:
+        """Whether a client can be sent away; one that is away already cannot come back after that."""
+        self._keeper.forget_away(namespace, sid)
+        return await super().can_disconnect(sid, namespace)
+
+    async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> Any:
+        """A client's session is over, unless it merely broke off."""
+        self._keeper.ended(namespace, sid)
+        return await super().disconnect(sid, namespace, **kwargs)
