@@ -56,6 +56,7 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
     "python-socketio, for recovery": {
         "socketio.async_server": {
             "AsyncServer._handle_connect": "a client that comes back is known before its handler runs",
+            "AsyncServer._handle_disconnect": "who says goodbye does not come back",
         },
         "socketio.async_manager": {
             "AsyncManager.pre_connect": "it gets the id that it had (python-socketio 5.18)",

@@ -44,7 +44,11 @@ class ConnectionManager:
             raise TypeError(f"async_mode {sio.async_mode!r}: only 'asgi' is supported")
         if isinstance(sio, OptimizedServer) and getattr(sio, "reznet", None) is not None:
             raise ValueError("this server has a ConnectionManager already")
-        libraries = ["python-socketio", "python-engineio", *(["python-socketio, for recovery"] if recovery is not None else [])]
+        libraries = [
+            "python-socketio",
+            "python-engineio",
+            *(["python-socketio, for recovery"] if recovery is not None else []),
+        ]
         lacking = [name for library in libraries for name in missing(library)]
         if lacking:
             raise TypeError(f"this python-socketio lacks {', '.join(lacking)}")

@@ -52,8 +52,14 @@ class RecoveringServer(OptimizedServer):
         if is_joining and not self.always_connect:
             self.reznet.recovery.settle(joining)
 
+    async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        self.reznet.recovery.ended(namespace or "/", sid)  # unless its connection broke, which was told before
+        await super()._handle_disconnect(eio_sid, namespace, reason)
+
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         keeper: Keeper = self.reznet.recovery
+        await asyncio.sleep(0)  # a goodbye that came with the end is handled in a task of its own, which begins first
         left = keeper.leave(eio_sid)
         try:
             await super()._handle_eio_disconnect(eio_sid, reason)

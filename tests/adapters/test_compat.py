@@ -12,7 +12,7 @@ from conformance.harness import KINDS, connected, end_of, new_sio, open_site
 from reznet_ws import attach
 from reznet_ws.adapters import compat
 
-LIBRARIES = ("python-socketio", "python-engineio", "uvicorn", "websockets")
+LIBRARIES = ("python-socketio", "python-socketio, for recovery", "python-engineio", "uvicorn", "websockets")
 
 
 @pytest.fixture(autouse=True)
