@@ -63,6 +63,8 @@ class Returning(Client):
 
     async def close(self) -> None:
         self.sio.reconnection = False
+        if not self.sio.connected:
+            await self.sio.shutdown()  # of its attempts to connect again
         await super().close()
 
 
