@@ -39,7 +39,7 @@ def _report(counts: MessageCounts, ledger: Ledger | None = None) -> dict[str, An
 
 def test_nothing_sent_is_all_zeros() -> None:
     said = _report(MessageCounts())
-    assert list(said) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events"]
+    assert list(said) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events", "recovery"]
     assert (said["slow_readers"], said["windows"]) == (dataclasses.asdict(SLOW), dataclasses.asdict(WINDOWS))
     assert [said[name] for name in STATS_FIELDS] == [0] * 6
     assert said["events"] == {}
