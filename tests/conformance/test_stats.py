@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -32,8 +32,8 @@ async def chat_site(settings: Settings | None = None, token: str | None = None) 
         app.manager.close()
 
 
-async def asked(client: RawClient, method: str, path: str) -> tuple[int, Any]:
-    status, _, body = await client.request(method, f"/api/websocket/{path}")
+async def asked(client: RawClient, method: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+    status, _, body = await client.request(method, f"/api/websocket/{path}", headers=headers)
     return status, json.loads(body)
 
 
@@ -85,16 +85,36 @@ async def test_the_event_answers_what_the_route_answers() -> None:
 
 
 async def test_a_reset_answers_with_the_figures_up_to_then() -> None:
-    async with chat_site() as site, raw(site.url) as http, connected(site.url, *KINDS) as clients:
-        await site.manager.broadcast("message_new", MESSAGE)
-        await end_of(site, clients)
-        status, last = await asked(http, "POST", "stats/reset")
+    with_token = {"Authorization": "Bearer sesame"}
+    async with chat_site(token="sesame") as site, raw(site.url) as http, raw(site.url) as client:
+        await client.connect(auth={"token": "sesame"})
+        for event in ("message_new", "the_end"):
+            await site.manager.broadcast(event, MESSAGE)
+        status, last = await asked(http, "POST", "stats/reset", with_token)
         assert (status, last["total_messages"]) == (200, 2)
-        _, stats = await asked(http, "GET", "stats")
+        _, stats = await asked(http, "GET", "stats", with_token)
         assert [stats[name] for name in STATS_FIELDS] == [0, 0, 0, 0.0, 0, 0]
-        assert stats["events"] == {}
-        assert stats["active_connections"] == len(KINDS)
-        assert (await asked(http, "GET", "stats/reset"))[0] == 405
+        assert (stats["events"], stats["active_connections"]) == ({}, 1)
+        assert (await asked(http, "GET", "stats/reset", with_token))[0] == 405
+
+
+async def test_without_a_token_nobody_resets_and_pages_of_other_origins_read_nothing() -> None:
+    async with chat_site() as site, raw(site.url) as http, raw(site.url) as client:
+        await client.connect()
+        await site.manager.broadcast("message_new", MESSAGE)
+        own = "test"  # the host that `RawClient` names
+        for headers in ({}, {"Origin": f"http://{own}"}, {"Origin": "https://evil.example"}):
+            status, said = await asked(http, "POST", "stats/reset", headers)
+            assert (status, "token" in said["detail"]) == (403, True)
+        assert site.manager.get_stats()["total_messages"] == 1
+        allowed = ({}, {"Origin": f"http://{own}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"})
+        for headers in allowed:
+            assert (await asked(http, "GET", "stats", headers))[0] == 200
+        refused: list[dict[str, str]] = [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "x"}]
+        refused += [{"Sec-Fetch-Site": site} for site in ("cross-site", "same-site")]
+        for headers in refused:
+            status, said = await asked(http, "GET", "stats", headers)
+            assert (status, list(said)) == (403, ["detail"])
 
 
 async def test_health_says_how_many_are_connected() -> None:
