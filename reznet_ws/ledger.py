@@ -109,7 +109,7 @@ class Tally:
 
 
 class Ledger:
-    """Rows by event name, and every byte that left."""
+    """Rows by event name, and every byte that left: before encryption, and what that adds."""
 
     def __init__(self) -> None:
         self._touched: list[Tally] = []
@@ -121,7 +121,7 @@ class Ledger:
             tally.clear()
         self._rows: dict[str, EventTotals] = {}
         self._touched = []
-        self.sent_bytes = 0
+        self.sent_bytes = self.tls_bytes = 0
 
     def touch(self, tally: Tally) -> None:
         """Remember a tally that has something to settle."""

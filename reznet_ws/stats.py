@@ -38,10 +38,13 @@ class SlowReaders:
 class WireFigures:
     """What left at the sockets."""
 
-    sent_bytes: int = _about("every byte, handshakes and acknowledgements included")
-    event_bytes: int = _about("the part that belongs to events")
+    sent_bytes: int = _about("every byte, handshakes, acknowledgements and tls_bytes included")
+    tls_bytes: int = _about(
+        "what TLS adds: records, and handshakes where the kernel tells; 0 behind a proxy that has it"
+    )
+    event_bytes: int = _about("the part that belongs to events, before encryption")
     off_event_bytes: int = _about("what no layer at all would have sent for the same events")
-    overhead_bytes: int = _about("the rest: handshakes, acknowledgements, pings")
+    overhead_bytes: int = _about("the rest: handshakes, acknowledgements, pings, tls_bytes")
     reduction_percentage: float = _about("of event_bytes against off_event_bytes")
     uncounted_connections: int = _about("connections whose transport cannot be counted")
 
@@ -115,6 +118,7 @@ def report(
     total = EventTotals()
     for row in rows.values():
         total.add(row)
+    sent_bytes = ledger.sent_bytes + ledger.tls_bytes
     return Report(
         total_messages=counts.messages,
         total_bytes_original=counts.original_bytes,
@@ -124,10 +128,11 @@ def report(
         avg_message_size=round(counts.optimized_bytes / counts.messages) if counts.messages else 0,
         active_connections=active_connections,
         wire=WireFigures(
-            sent_bytes=ledger.sent_bytes,
+            sent_bytes=sent_bytes,
+            tls_bytes=ledger.tls_bytes,
             event_bytes=total.wire_bytes,
             off_event_bytes=total.off_wire_bytes,
-            overhead_bytes=ledger.sent_bytes - total.wire_bytes,
+            overhead_bytes=sent_bytes - total.wire_bytes,
             reduction_percentage=_reduction(total.wire_bytes, total.off_wire_bytes),
             uncounted_connections=uncounted_connections,
         ),

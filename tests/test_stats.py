@@ -45,6 +45,7 @@ def test_nothing_sent_is_all_zeros() -> None:
     assert said["events"] == {}
     assert said["wire"] == {
         "sent_bytes": 0,
+        "tls_bytes": 0,
         "event_bytes": 0,
         "off_event_bytes": 0,
         "overhead_bytes": 0,
@@ -82,13 +83,14 @@ def test_the_wire_is_what_left_against_what_would_have() -> None:
         tally = Tally(ledger, [Share(event, 90, 80, 70, 60, (98,), 1)])
         for _ in range(copies):
             tally.record(60, 20, 22, first=True)
-    ledger.sent_bytes = 500
+    ledger.sent_bytes, ledger.tls_bytes = 500, 44
     said = _report(MessageCounts(), ledger)
     assert said["wire"] == {
-        "sent_bytes": 500,
+        "sent_bytes": 544,
+        "tls_bytes": 44,
         "event_bytes": 66,
         "off_event_bytes": 300,
-        "overhead_bytes": 434,
+        "overhead_bytes": 478,
         "reduction_percentage": 78.0,
         "uncounted_connections": 1,
     }

@@ -20,6 +20,7 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
 
 from reznet_ws.adapters.compat import size_name
+from reznet_ws.adapters.tls import counting_tls
 from reznet_ws.adapters.websockets import SharedDeflate, SharedDeflateFactory
 from reznet_ws.deflate.frame import TEXT, Frame
 from reznet_ws.ledger import payload_bytes
@@ -71,7 +72,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """
         self._broadcast = broadcast
         counter = self.transport
-        line = Line(counter.inner if isinstance(counter, CountingTransport) else counter, broadcast.ledger)
+        transport = counter.inner if isinstance(counter, CountingTransport) else counter
+        line = Line(counting_tls(transport, broadcast.ledger), broadcast.ledger)
         self.transport = line
         bound = self.config.ws_max_size
         name = size_name()

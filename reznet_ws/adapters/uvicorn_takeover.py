@@ -13,6 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from reznet_ws.adapters.asgi import Takeover, changes_handshake, wrappers
 from reznet_ws.adapters.compat import can_take_over
+from reznet_ws.adapters.tls import counting_tls
 from reznet_ws.adapters.uvicorn import DISPLACED, WebSocketProtocol
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.line import CountingTransport, Line
@@ -62,12 +63,13 @@ class HttpTakeover(Takeover):
 
     def __init__(self, receive: Any, send: Any, cycle: Any, broadcast: Broadcast) -> None:
         super().__init__(receive, send)
-        self._cycle = cycle
-        self.counter = cycle.transport = CountingTransport(cycle.transport, broadcast.ledger)
+        self._cycle, self._transport = cycle, cycle.transport
+        self.counter = cycle.transport = CountingTransport(
+            counting_tls(cycle.transport, broadcast.ledger), broadcast.ledger
+        )
 
     def end(self) -> None:
-        assert self.counter is not None
-        self._cycle.transport = self.counter.inner
+        self._cycle.transport = self._transport
 
 
 def take_over(
