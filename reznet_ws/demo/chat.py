@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -21,67 +19,15 @@ from fastapi import FastAPI
 
 from reznet_ws.adapters.fastapi import is_token, stats_router
 from reznet_ws.adapters.manager import ConnectionManager, attach
-from reznet_ws.demo.workload import Mix, TraceEvent, generate
+from reznet_ws.demo.simulation import ROOM, Simulation
+from reznet_ws.demo.workload import Mix, generate
 from reznet_ws.settings import Settings
 
 Handler = Callable[..., Awaitable[Any]]
 
-ROOM = "chat"
 # A user's own text; above it the answer is an `error` event.
 MAX_CONTENT_CHARACTERS = 20_000
 _MAX_FIELD_CHARACTERS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Emission:
-    """When a message of the simulation was due and when it was emitted, on the monotonic clock."""
-
-    seq: int
-    event: str
-    due_s: float
-    emitted_s: float
-
-
-class Simulation:
-    """Plays the agents: emits the workload's messages when they are due, `seq` counting on through every change."""
-
-    def __init__(self, manager: ConnectionManager) -> None:
-        self._manager = manager
-        self._task: asyncio.Task[None] | None = None
-        self._next_seq = 0
-        # What the lab joins with the receivers' clocks; two minutes at 800 messages a second.
-        self.emissions: deque[Emission] = deque(maxlen=100_000)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether agents talk."""
-        return self._task is not None and not self._task.done()
-
-    def start(self, *, seed: int = 1, rate_per_s: float = 20, mix: str | Mix = "chat") -> None:
-        """Let the agents talk, from the beginning of the workload. Raises: ValueError for figures out of bounds."""
-        messages = generate(seed, rate_per_s, mix)
-        self.stop()
-        self._task = asyncio.get_running_loop().create_task(self._play(messages))
-
-    def stop(self) -> None:
-        """Let the agents fall silent."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def _play(self, messages: Iterator[TraceEvent]) -> None:
-        began_s = time.monotonic()
-        for message in messages:
-            due_s = began_s + message.offset_ms / 1000
-            # Late messages go out at once: what was due is never skipped.
-            await asyncio.sleep(max(0, due_s - time.monotonic()))
-            await self.emit(message, due_s)
-
-    async def emit(self, message: TraceEvent, due_s: float) -> None:
-        """Emit one message now and note when."""
-        seq, self._next_seq = self._next_seq, self._next_seq + 1
-        self.emissions.append(Emission(seq, message.event, due_s, time.monotonic()))
-        await self._manager.broadcast(message.event, {**message.data, "seq": seq}, room=ROOM)
 
 
 class AgentChat:

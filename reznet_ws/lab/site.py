@@ -14,7 +14,8 @@ from typing import Any
 import socketio
 
 from reznet_ws.adapters.manager import ConnectionManager, attach
-from reznet_ws.demo.chat import Application, Simulation
+from reznet_ws.demo.chat import Application
+from reznet_ws.demo.simulation import Simulation
 from reznet_ws.settings import Settings
 
 

@@ -1,0 +1,70 @@
+"""The agents of the demo's chat: they say what the workload says, when it is due.
+
+In: a seed, a rate, a mix. Out: events at the server, and for each when it was due and when it was emitted.
+Never: skips what was due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reznet_ws.adapters.manager import ConnectionManager
+from reznet_ws.demo.workload import Mix, TraceEvent, generate
+
+ROOM = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """When a message of the simulation was due and when it was emitted, on the monotonic clock."""
+
+    seq: int
+    event: str
+    due_s: float
+    emitted_s: float
+
+
+class Simulation:
+    """Plays the agents: emits the workload's messages when they are due, `seq` counting on through every change."""
+
+    def __init__(self, manager: ConnectionManager) -> None:
+        self._manager = manager
+        self._task: asyncio.Task[None] | None = None
+        self._next_seq = 0
+        # What the lab joins with the receivers' clocks; two minutes at 800 messages a second.
+        self.emissions: deque[Emission] = deque(maxlen=100_000)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether agents talk."""
+        return self._task is not None and not self._task.done()
+
+    def start(self, *, seed: int = 1, rate_per_s: float = 20, mix: str | Mix = "chat") -> None:
+        """Let the agents talk, from the beginning of the workload. Raises: ValueError for figures out of bounds."""
+        messages = generate(seed, rate_per_s, mix)
+        self.stop()
+        self._task = asyncio.get_running_loop().create_task(self._play(messages))
+
+    def stop(self) -> None:
+        """Let the agents fall silent."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _play(self, messages: Iterator[TraceEvent]) -> None:
+        began_s = time.monotonic()
+        for message in messages:
+            due_s = began_s + message.offset_ms / 1000
+            # Late messages go out at once: what was due is never skipped.
+            await asyncio.sleep(max(0, due_s - time.monotonic()))
+            await self.emit(message, due_s)
+
+    async def emit(self, message: TraceEvent, due_s: float) -> None:
+        """Emit one message now and note when."""
+        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        self.emissions.append(Emission(seq, message.event, due_s, time.monotonic()))
+        await self._manager.broadcast(message.event, {**message.data, "seq": seq}, room=ROOM)
