@@ -19,7 +19,8 @@ from fastapi import FastAPI
 
 from reznet_ws.adapters.fastapi import is_token, stats_router
 from reznet_ws.adapters.manager import ConnectionManager, attach
-from reznet_ws.demo.simulation import ROOM, Simulation
+from reznet_ws.demo.seating import EVERYBODY
+from reznet_ws.demo.simulation import Simulation
 from reznet_ws.demo.workload import Mix, generate
 from reznet_ws.settings import Settings
 
@@ -41,6 +42,7 @@ class AgentChat:
         self._replies: set[asyncio.Task[None]] = set()
         self._closed = False
         manager.sio.on("connect", self._connect)
+        manager.sio.on("disconnect", self._disconnect)
         for event, handler in {
             "message_send": self._message_send,
             "agent_invoke": self._agent_invoke,
@@ -69,7 +71,10 @@ class AgentChat:
         if self._token is not None and not (isinstance(auth, dict) and is_token(auth.get("token"), self._token)):
             raise socketio.exceptions.ConnectionRefusedError("a token is needed")
         await self.manager.identify(sid, sid)
-        await self.manager.sio.enter_room(sid, ROOM)
+        await self.simulation.seating.sit(sid)
+
+    async def _disconnect(self, sid: str, _reason: str = "") -> None:
+        self.simulation.seating.leave(sid)
 
     async def _message_send(self, sid: str, data: Any = None) -> dict[str, Any]:
         message = {
@@ -81,7 +86,7 @@ class AgentChat:
             "content": _text(data, "content", MAX_CONTENT_CHARACTERS),
             "created_at": _now_iso(),
         }
-        await self.manager.broadcast("message_new", message, room=ROOM)
+        await self.manager.broadcast("message_new", message, room=EVERYBODY)
         return {"message_id": message["message_id"]}
 
     async def _agent_invoke(self, sid: str, data: Any = None) -> dict[str, Any]:
@@ -98,14 +103,14 @@ class AgentChat:
             await asyncio.sleep(max(0.0, message.offset_ms / 1000 - before_s))
             before_s = message.offset_ms / 1000
             data = {key: value for key, value in message.data.items() if key != "seq"}
-            await self.manager.broadcast(message.event, data, room=ROOM)
+            await self.manager.broadcast(message.event, data, room=EVERYBODY)
             if message.event == "message_new" and data["author_type"] == "agent":
                 return
 
     async def _user_typing(self, sid: str, data: Any = None) -> None:
         channel_id = _text(data, "channel_id", default="general")
         typing = {"channel_id": channel_id, "author_id": sid, "author_name": f"user-{sid[:6]}", "is_typing": True}
-        await self.manager.broadcast("user_typing", typing, room=ROOM, skip_sid=sid)
+        await self.manager.broadcast("user_typing", typing, room=EVERYBODY, skip_sid=sid)
 
     async def _ping(self, sid: str, data: Any = None) -> None:
         await self.manager.send_to_user(sid, "pong", {"server_time": _now_iso()})

@@ -36,8 +36,8 @@ class Topology:
     """
 
     name: str
-    about: str
-    clients: int
+    about: str = ""
+    clients: int = 100
     room_size: int | None = None
     topics: int = 0
     topics_each: int = 0
@@ -75,7 +75,7 @@ class Topology:
                     yield Address(groups, None)
 
     def _groups(self, clients: int) -> int:
-        return self.topics or -(-clients // (self.room_size or clients))
+        return self.topics or -(-clients // (self.room_size or max(1, clients)))
 
 
 def members(rooms: Sequence[Sequence[str]]) -> dict[str, list[int]]:
