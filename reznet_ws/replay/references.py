@@ -1,6 +1,7 @@
 """A deflated payload taken apart: which bytes are spelt out, and which point back to what was sent before.
 
-In: a payload as permessage-deflate sends it, and what its receiver got before. Out: pieces of the message.
+In: a payload as permessage-deflate sends it, and what its receiver got before. Out: pieces of the message, and what
+each took.
 Never: is used by a server; zlib does the work there.
 Source: RFC 1951 section 3.2.
 """
@@ -8,7 +9,7 @@ Source: RFC 1951 section 3.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Source: RFC 1951 section 3.2.5. Symbol 285 stands for 258 by itself.
 _LENGTH_BITS = (*(0,) * 8, *(bits for bits in range(1, 6) for _ in range(4)), 0)
@@ -23,19 +24,37 @@ _END_OF_BLOCK = 256
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes that stand next to each other; `distance` says how far back they were copied from, 0 for spelt out."""
+    """Bytes that stand next to each other; `distance` says how far back they were copied from, 0 for spelt out, `bits`
+    what they take in the payload."""
 
     data: bytes
     distance: int = 0
+    bits: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """All that a payload consists of. `code_bits`: the heads and ends of its blocks, and the codes that they use;
+    `filling_bits`: the end of the flush, up to a whole byte. With those of the pieces they are all its bits."""
+
+    pieces: list[Piece]
+    code_bits: int
+    filling_bits: int
 
 
 def find_pieces(payload: bytes, before: bytes = b"") -> list[Piece]:
     """The message as spelt-out and copied pieces. Raises: ValueError for what is not deflate."""
+    return take_apart(payload, before).pieces
+
+
+def take_apart(payload: bytes, before: bytes = b"") -> Anatomy:
+    """The message in pieces, and what is no message. Raises: ValueError for what is not deflate."""
     bits = _Bits(payload)
     out = bytearray(before)
     pieces: list[Piece] = []
-    final = 0
+    final = begin = code_bits = 0
     while not final and bits.has(3):
+        begin = bits.read
         final, kind = bits.take(1), bits.take(2)
         if kind == 0:
             bits.skip_to_byte()
@@ -43,15 +62,18 @@ def find_pieces(payload: bytes, before: bytes = b"") -> list[Piece]:
                 break
             length = bits.take(16)
             bits.take(16)
-            _spell(pieces, out, bytes(bits.take(8) for _ in range(length)))
+            code_bits += bits.read - begin
+            _spell(pieces, out, bytes(bits.take(8) for _ in range(length)), 8 * length)
         elif kind == 3:
             raise ValueError("not deflate: a block of type 3")
         else:
             literals, distances = (
                 _read_codes(bits) if kind == 2 else (_codes(_FIXED_LITERALS), _codes(_FIXED_DISTANCES))
             )
-            _read_block(bits, literals, distances, pieces, out)
-    return pieces
+            code_bits += bits.read - begin
+            code_bits += _read_block(bits, literals, distances, pieces, out)
+        begin = bits.read
+    return Anatomy(pieces, code_bits, 8 * len(payload) - begin)
 
 
 _Codes = dict[tuple[int, int], int]
@@ -61,22 +83,24 @@ class _Bits:
     """The bits of a stream, least significant first."""
 
     def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "little")
-        self._left = 8 * len(data)
-        self._read = 0
+        self._data = data
+        self._count = 8 * len(data)
+        self.read = 0
 
     def has(self, count: int) -> bool:
-        return self._left - self._read >= count
+        return self._count - self.read >= count
 
     def take(self, count: int) -> int:
         if not self.has(count):
             raise ValueError("not deflate: cut off")
-        value = self._value >> self._read & ((1 << count) - 1)
-        self._read += count
+        start = self.read >> 3
+        # 16 bits are the most that is taken at once, and up to 7 are read already.
+        value = int.from_bytes(self._data[start : start + 3], "little") >> (self.read & 7) & ((1 << count) - 1)
+        self.read += count
         return value
 
     def skip_to_byte(self) -> None:
-        self._read += -self._read % 8
+        self.read += -self.read % 8
 
     def take_symbol(self, codes: _Codes) -> int:
         code = 0
@@ -119,10 +143,15 @@ def _read_codes(bits: _Bits) -> tuple[_Codes, _Codes]:
     return _codes(lengths[:literal_count]), _codes(lengths[literal_count:])
 
 
-def _read_block(bits: _Bits, literals: _Codes, distances: _Codes, pieces: list[Piece], out: bytearray) -> None:
-    while (symbol := bits.take_symbol(literals)) != _END_OF_BLOCK:
+def _read_block(bits: _Bits, literals: _Codes, distances: _Codes, pieces: list[Piece], out: bytearray) -> int:
+    """Reads its pieces, and gives the bits of its end."""
+    while True:
+        begin = bits.read
+        symbol = bits.take_symbol(literals)
+        if symbol == _END_OF_BLOCK:
+            return bits.read - begin
         if symbol < _END_OF_BLOCK:
-            _spell(pieces, out, bytes([symbol]))
+            _spell(pieces, out, bytes([symbol]), bits.read - begin)
             continue
         length = _LENGTH_BASES[symbol - 257] + bits.take(_LENGTH_BITS[symbol - 257])
         code = bits.take_symbol(distances)
@@ -132,11 +161,12 @@ def _read_block(bits: _Bits, literals: _Codes, distances: _Codes, pieces: list[P
         start = len(out)
         for _ in range(length):  # one by one: a copy may overlap itself
             out.append(out[-distance])
-        pieces.append(Piece(bytes(out[start:]), distance))
+        pieces.append(Piece(bytes(out[start:]), distance, bits.read - begin))
 
 
-def _spell(pieces: list[Piece], out: bytearray, data: bytes) -> None:
+def _spell(pieces: list[Piece], out: bytearray, data: bytes, bits: int) -> None:
     out += data
     if pieces and not pieces[-1].distance:
-        data = pieces.pop().data + data
-    pieces.append(Piece(data))
+        before = pieces.pop()
+        data, bits = before.data + data, before.bits + bits
+    pieces.append(Piece(data, bits=bits))

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from reznet_ws.replay.references import Piece, find_pieces
+from reznet_ws.replay.references import Piece, find_pieces, take_apart
 from reznet_ws.replay.trace import take
 
 
@@ -36,6 +36,21 @@ def test_the_pieces_of_any_deflated_message_are_the_message(level: int, strategy
             if piece.distance:
                 assert piece.data[: piece.distance] == sent[-piece.distance :][: len(piece.data)]
             sent += piece.data
+        before += message
+
+
+@pytest.mark.parametrize("level", [0, 6])
+def test_the_bits_of_all_parts_are_those_of_the_payload(level: int) -> None:
+    messages = [json.dumps(data).encode() for _, data in take(40)]
+    before = b""
+    for message, payload in zip(messages, deflate(messages, level), strict=True):
+        anatomy = take_apart(payload, before)
+        pieces_bits = sum(piece.bits for piece in anatomy.pieces)
+        assert pieces_bits + anatomy.code_bits + anatomy.filling_bits == 8 * len(payload)
+        # A flush ends with the three bits of an empty block, and fills the byte.
+        assert 3 <= anatomy.filling_bits < 3 + 8
+        # A length and a distance take 2 to 15 bits, and up to 5 and 13 more.
+        assert all(2 <= piece.bits <= 48 for piece in anatomy.pieces if piece.distance)
         before += message
 
 
