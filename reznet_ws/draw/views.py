@@ -134,6 +134,18 @@ def show_references(payload: bytes, before: bytes) -> StyledLines:
 
 def show_header(frame: bytes) -> StyledLines:
     """The header bit by bit: a row for each field, with the byte where it begins."""
+    rows = header_fields(frame)
+    width = max(len(row[0]) for row in rows)
+    return StyledLines(
+        [
+            [Span(f"{byte:{width}}", tint=_HEADER_TINT if byte else None), Span(f"  {bits:9}  {name:7} {means}")]
+            for byte, bits, name, means in rows
+        ]
+    )
+
+
+def header_fields(frame: bytes) -> list[tuple[str, str, str, str]]:
+    """Each field of a frame's header: the byte where it begins, its bits, its name, what it means."""
     parts = dissect(frame)
     rows = [
         (f"{frame[0]:02x}", _bits(frame[0], 0, 1), "FIN", "the message ends with this frame" if parts.fin else "no"),
@@ -145,13 +157,7 @@ def show_header(frame: bytes) -> StyledLines:
     ]
     if len(parts.length_bytes) > 1:
         rows.append((parts.length_bytes[1:].hex(" "), "", "length", f"{parts.length:,} bytes of payload follow"))
-    width = max(len(row[0]) for row in rows)
-    return StyledLines(
-        [
-            [Span(f"{byte:{width}}", tint=_HEADER_TINT if byte else None), Span(f"  {bits:9}  {name:7} {means}")]
-            for byte, bits, name, means in rows
-        ]
-    )
+    return rows
 
 
 def _said_length(parts: FrameParts) -> str:

@@ -38,7 +38,7 @@ class Broadcast:
         self.counts = MessageCounts()
         self.slow_readers = SlowReaders()
         self.histories = Histories()
-        self._rows = RowsPackets(settings)
+        self.rows = RowsPackets(settings)
         self.cork = Cork(self.ledger, lambda: self.settings.coalesce_ms)
         # Told of each packet and who gets it.
         self.on_post: Callable[[Recipients, Dispatch], object] | None = None
@@ -66,7 +66,7 @@ class Broadcast:
         self._settings = settings
         self._batcher = MessageBatcher(settings)  # whose window has yet to open, since it may be a shorter one
         self._encoder = Encoder(settings, self._write_packet)
-        self._rows.use(settings)
+        self.rows.use(settings)
 
     @property
     def is_holding(self) -> bool:
@@ -105,7 +105,7 @@ class Broadcast:
         if audience.short:
             self._post_or_wait(audience.short, outgoing, may_wait=self._may_wait(outgoing, batch))
         if audience.rows:
-            self._post_or_wait(audience.rows, outgoing, may_wait=self._rows.may_wait(outgoing, batch))
+            self._post_or_wait(audience.rows, outgoing, may_wait=self.rows.may_wait(outgoing, batch))
 
     def post(self, receivers: Recipients, dispatch: Dispatch) -> None:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""
@@ -199,7 +199,7 @@ class Broadcast:
     def forget(self, connection: Connection) -> None:
         """A client is gone."""
         self._batcher.discard(connection)
-        self._rows.forget(connection)
+        self.rows.forget(connection)
         self.close_line(connection)
         self.connections.pop(connection.sid, None)
         self.connections.changed()
@@ -251,7 +251,7 @@ class Broadcast:
     def _post_batch(self, connections: Sequence[Connection], batch: Sequence[Outgoing]) -> None:
         """Messages that travel together, to clients of formats 2 and 3."""
         rows = [connection for connection in connections if connection.granted_rows]
-        for parts, shares, group in self._rows.packets(batch, rows) if rows else ():
+        for parts, shares, group in self.rows.packets(batch, rows) if rows else ():
             self.post(Recipients(group), self._dispatch(parts, shares))
         short = [connection for connection in connections if not connection.granted_rows] if rows else connections
         if short:
@@ -291,7 +291,7 @@ class Broadcast:
     def _miss(self, connection: Connection, dispatch: Dispatch) -> None:
         if self._settings.skip_slow_readers and dispatch.messages:
             self.slow_readers.skipped_messages += dispatch.messages
-            self._rows.forget(connection)  # it holds less now than those who were sent the same
+            self.rows.forget(connection)  # it holds less now than those who were sent the same
         else:
             self._close_slow(connection)
 

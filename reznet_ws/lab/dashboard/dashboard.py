@@ -22,7 +22,7 @@ from reznet_ws.lab.dashboard.header import Header
 from reznet_ws.lab.dashboard.load_controls import LoadControls
 from reznet_ws.lab.dashboard.series import Series, still_note
 from reznet_ws.lab.dashboard.tour import Tour
-from reznet_ws.lab.dashboard.view import STILL_PX, View, draw_still
+from reznet_ws.lab.dashboard.view import STILL_PX, View, draw_view
 from reznet_ws.lab.dashboard.worker import Worker
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.measurement import Measurement, Requirement
@@ -161,7 +161,7 @@ class Dashboard:
         deadline_s = time.monotonic() + (wait_s := float(os.environ.get("REZNET_PICTURE_S", "0")))
         while wait_s and self.series.point_count < _LEAST_POINTS and time.monotonic() < deadline_s:
             time.sleep(0.05)
-        picture = draw_still({**self.view.state, "note": still_note(["the dashboard"])}) if wait_s else None
+        picture = draw_view({**self.view.state, "note": still_note(["the dashboard"])}) if wait_s else None
         if picture is None:
             return bundle, {}
         bundle["image/png"] = base64.b64encode(picture).decode()

@@ -1,0 +1,1 @@
+"""The frame theatre: frames on their way to some clients, and one of them taken apart."""
