@@ -38,7 +38,6 @@ def lab() -> Iterator[Lab]:
 def theatre(lab: Lab) -> Iterator[Theatre]:
     lab.settings = Settings()
     made = Theatre(lab)
-    made._worker.settle(10)
     yield made
     made.close()
 
@@ -162,10 +161,8 @@ def test_a_server_that_nobody_watches_is_as_before(lab: Lab) -> None:
     road = lab.site.manager.road
     assert type(road.histories) is Histories
     theatre = Theatre(lab)
-    theatre._worker.settle(10)
     assert type(road.histories) is not Histories
     again = Theatre(lab)
-    again._worker.settle(10)
     again.close()
     assert type(road.histories) is Histories
     assert "watch" not in vars(road.histories)
@@ -184,6 +181,7 @@ def test_it_goes_on_when_the_lab_starts_anew_and_says_when_it_stopped() -> None:
             lab.restart().listen()
             theatre._worker.submit("test", theatre._tick)
             theatre._worker.settle(10)
+            assert not theatre.frames
         assert theatre.view.state["is_running"] is True
         lab.stop()
         theatre._worker.settle(10)

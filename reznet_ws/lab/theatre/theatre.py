@@ -29,6 +29,7 @@ MOST_LANES = 12
 _FOLDER = Path(__file__).parent
 _STILL_PX = 1080
 _LEAST_FRAMES = 8
+_TIMEOUT_S = 30.0
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 _open: dict[str, Theatre] = {}
@@ -74,6 +75,7 @@ class Theatre:
         _open[lab.name] = self
         lab.watchers.append(self._follow)
         self._follow()
+        self._worker.settle(_TIMEOUT_S)  # what is emitted from now on is seen
 
     # What a cell calls
 
@@ -83,7 +85,7 @@ class Theatre:
         found = {frame.seen.number: frame for lane in list(self._lanes.values()) for frame in list(lane.frames)}
         return [found[number] for number in sorted(found)]
 
-    def wait(self, frames: int = _LEAST_FRAMES, timeout_s: float = 30) -> Self:
+    def wait(self, frames: int = _LEAST_FRAMES, timeout_s: float = _TIMEOUT_S) -> Self:
         """Wait until so many frames are on the stage. Raises: TimeoutError, what failed."""
         deadline_s = time.monotonic() + timeout_s
         while len(self.frames) < frames:
@@ -98,7 +100,7 @@ class Theatre:
         self._worker.submit("open", lambda: self._open_frame(number))
         if switch is not None:
             self._worker.submit("switch", lambda: self._switch(switch))
-        self._worker.settle(30)
+        self._worker.settle(_TIMEOUT_S)
         return dict(self.view.detail)
 
     def close(self) -> None:
