@@ -160,7 +160,7 @@ def test_it_holds_no_more_than_is_on_the_stage(theatre: Theatre) -> None:
 def test_a_server_that_nobody_watches_is_as_before(lab: Lab) -> None:
     road = lab.site.manager.road
     assert type(road.histories) is Histories
-    theatre = Theatre(lab)
+    Theatre(lab)
     assert type(road.histories) is not Histories
     again = Theatre(lab)
     again.close()
