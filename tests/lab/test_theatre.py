@@ -181,6 +181,7 @@ def test_it_goes_on_when_the_lab_starts_anew_and_says_when_it_stopped() -> None:
                 theatre.wait(len(theatre.frames) + 1)
             assert events == [event for event, _ in EVENTS[start : start + 5]]
             lab.restart().listen()
+        theatre._worker.settle(10)
         assert theatre.view.state["is_running"] is True
         lab.stop()
         theatre._worker.settle(10)
