@@ -262,11 +262,7 @@ def adopt(
         _is_replaced(eio, name, engineio.AsyncServer) for name in ("send_packet", "send")
     )
     stock = {name: getattr(sio, f"_handle_eio_{name}") for name in ("connect", "message", "disconnect")}
-    emit = type(manager).emit.__get__(manager)
     _put_below(manager, manager_class, socketio.AsyncManager)
-    for name, kept in list(vars(manager).items()):
-        if kept == emit:  # by the Admin UI, where it came first
-            setattr(manager, name, type(manager).emit.__get__(manager))
     _put_below(sio, server_class, socketio.AsyncServer)
     for name, handler in stock.items():
         if eio.handlers.get(name) == handler:  # the Admin UI's own handlers call ours by their names
@@ -299,9 +295,17 @@ def write_packet(sio: socketio.AsyncServer) -> Any:
 
 def _put_below(thing: Any, ours: type, stock: type) -> None:
     plain = type(thing)
-    if issubclass(plain, ours):
-        return
-    thing.__class__ = ours if plain is stock else type(f"Optimized{plain.__name__}", (plain, ours), {})
+    if not issubclass(plain, ours):
+        change_class(thing, ours if plain is stock else type(f"Optimized{plain.__name__}", (plain, ours), {}))
+
+
+def change_class(thing: Any, kind: type) -> None:
+    """Give an object another class; a method `emit` that somebody kept (the Admin UI, where it came first) follows."""
+    method = getattr(type(thing), "emit", None)
+    kept = [name for name, value in vars(thing).items() if method is not None and value == method.__get__(thing)]
+    thing.__class__ = kind
+    for name in kept:
+        setattr(thing, name, thing.__class__.emit.__get__(thing))
 
 
 def _is_replaced(thing: Any, name: str, stock: type) -> bool:
