@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import uvicorn
 
@@ -43,16 +43,22 @@ def listen(host: str, port: int) -> socket.socket:
 class ServerThread:
     """One server in a thread with an event loop of its own, so that a busy caller cannot stall it.
 
-    `stopping` is awaited in the server's loop before its connections are closed.
+    `stopping` is awaited in the server's loop before its connections are closed; `lifespan` as uvicorn has it.
     """
 
     def __init__(
-        self, app: Any, *, host: str = "127.0.0.1", port: int = 0, stopping: Callable[[], Awaitable[None]] | None = None
+        self,
+        app: Any,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        stopping: Callable[[], Awaitable[None]] | None = None,
+        lifespan: Literal["auto", "off"] = "off",
     ) -> None:
         self._socket = listen(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self._stopping = stopping
-        self._server = uvicorn.Server(_quiet_config(app))
+        self._server = uvicorn.Server(_quiet_config(app, lifespan))
         self._ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name=f"reznet-server-{self.port}", daemon=True)
         self._thread.start()
@@ -107,6 +113,7 @@ class ServerThread:
                 await asyncio.sleep(0.001)
             if serving.done():
                 await serving
+                raise RuntimeError("the application did not start; the log of uvicorn says why")
             self._ready.set_result(asyncio.get_running_loop())
             await self._stop_requested.wait()
             if self._stopping is not None:
@@ -120,8 +127,8 @@ class ServerThread:
             await serving
 
 
-def _quiet_config(app: Any) -> uvicorn.Config:
-    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
+def _quiet_config(app: Any, lifespan: Literal["auto", "off"]) -> uvicorn.Config:
+    return uvicorn.Config(app, log_config=None, access_log=False, lifespan=lifespan, timeout_graceful_shutdown=GRACE_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -55,11 +55,17 @@ def interleave(
 
     `wait(seconds)` passes the time, showing progress if it likes. Raises: what `Lab.start` raises.
     """
-    names = list(presets)
+    for name in in_turn(list(presets), rounds):
+        yield LoadRun(name, measure(presets[name], load, wait))
+
+
+def in_turn(names: Sequence[str], rounds: int) -> Iterator[str]:
+    """Each name once a round, every round beginning with another. Raises: ValueError for less than one round."""
+    if rounds < 1 or not names:
+        raise ValueError(f"{rounds} rounds of {len(names)}: it takes at least one of each")
     for number in range(rounds):
         turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            yield LoadRun(name, measure(presets[name], load, wait))
+        yield from [*names[turn:], *names[:turn]]
 
 
 def measure(settings: Settings, load: LoadPlan, wait: Callable[[float], None]) -> Measurement:

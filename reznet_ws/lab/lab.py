@@ -1,54 +1,55 @@
 """The lab: one server in a thread of this process, its clients, and what both measured.
 
-In: settings, traffic, a number of users. Out: measurements, frames, figures.
+In: an application, settings, a scenario, a number of users. Out: measurements, frames, figures, verdicts.
 Never: leaves a port, a thread or a process behind.
 Starting twice is stopping first, and the interpreter's end stops all.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Callable
+from typing import Any, Self
 
 from reznet_ws.adapters.serving import ServerThread
+from reznet_ws.adapters.tap import tap
 from reznet_ws.lab.clients.fleet import Fleet, Progress
-from reznet_ws.lab.clients.listener import Listener
-from reznet_ws.lab.clients.member import Member
-from reznet_ws.lab.clients.simulated import REPORT_INTERVAL_S
 from reznet_ws.lab.measurement import Measurement
-from reznet_ws.lab.meter import Meter
+from reznet_ws.lab.meter import Meter, SiteFigures
+from reznet_ws.lab.remote import Remote, RemoteFigures
 from reznet_ws.lab.running import Running
-from reznet_ws.lab.site import Site, bare_site, chat_site
-from reznet_ws.replay.trace import Event
+from reznet_ws.lab.scenario import Scenario
+from reznet_ws.lab.site import Site, bare_site, chat_site, own_site
+from reznet_ws.lab.trials import Trials
+from reznet_ws.lab.visitors import Visitors
 from reznet_ws.settings import Settings
-
-Result = TypeVar("Result")
-
-# Twice the clients' reporting interval and a batch's window.
-_QUIET_S = 2 * REPORT_INTERVAL_S + 0.1
-_TIMEOUT_S = 30
 
 _running = Running()
 stop_all = _running.stop
 
 
-class Lab:
+class Lab(Visitors, Trials):
     """A running experiment; `name` tells it from others in the same process.
 
-    As made here it serves the demo's chat to users in other processes, from `start` on. `Lab.quiet` serves nothing by
-    itself to nobody, for clients that join one by one. Units: `rate_per_s` messages emitted a second, each to all
-    users; `stock_share` from 0 to 1 of the users are stock clients (format 1). Raises, when started: ValueError for
-    figures out of bounds, TimeoutError when not all users connect, OSError when the port is taken.
+    `app` is any ASGI application, or its name as uvicorn takes it ("module:app"), and `sio` the Socket.IO server in it
+    where that is not found. Without them it is the demo's chat, which `rate_per_s`, `mix` and `seed` are for. `url` is
+    an application that runs elsewhere: its bytes are counted by a proxy, and what it emits cannot be checked. The users
+    do what the `scenario` says, in other processes, from `start` on. `Lab.quiet` serves nothing by itself to nobody,
+    for clients that join one by one. Units: `rate_per_s` messages emitted a second, each to all users; `stock_share`
+    from 0 to 1 of the users are stock clients (format 1). Raises: ValueError for figures out of bounds or an
+    application without a server; when started, also TimeoutError when not all users connect, OSError when the port is
+    taken.
     """
 
     def __init__(
         self,
         settings: Settings | None = None,
         *,
+        app: Any = None,
+        sio: Any = None,
+        url: str | None = None,
+        scenario: Scenario | None = None,
         name: str = "lab",
         users: int = 100,
         rate_per_s: float = 20,
@@ -60,14 +61,20 @@ class Lab:
         self.rate_per_s, self.mix, self.seed = rate_per_s, mix, seed
         # Called after each start and stop, in whichever thread that happens.
         self.watchers: list[Callable[[], None]] = []
-        self.listeners: list[Listener] = []
-        self.members: list[Member] = []
+        self.listeners, self.members = [], []
         self._settings = settings or Settings()
+        self._scenario = scenario or Scenario()
         self._lock = threading.RLock()
-        self._make_site: Callable[[], Site] = lambda: chat_site(self._adjustable)
-        self._is_stock = False
-        self._server: ServerThread | None = None
+        self._elsewhere, self._is_stock = url, False
+        self._server: ServerThread | Remote | None = None
         self._fleet: Fleet | None = None
+        self._make_site: Callable[[], Site] = lambda: chat_site(self._adjustable)
+        if app is not None or sio is not None:
+            if url is not None:
+                raise ValueError("an application is given by `app` or by `url`, not by both")
+            own = own_site(app, sio, settings)
+            self._settings = own.manager.settings
+            self._make_site = lambda: own
 
     @classmethod
     def quiet(
@@ -93,32 +100,50 @@ class Lab:
         return lab
 
     def start(self, progress: Progress | None = None) -> Self:
-        """Start the server, connect the users, let the agents talk; a lab of the same name is stopped first."""
+        """Start the server, connect the users, let all of them talk; a lab of the same name is stopped first."""
         _running.stop(self.name)
         with self._lock:
             _running.begin(self, self.name)
             self._plays = 0
-            self.site = self._make_site()
-            self._server = ServerThread(self.site.app, stopping=self._stopping)
             try:
-                self._fleet = Fleet(self._server.url, stock_share=self.stock_share)
-                self.set_users(self.users, progress)
-                if not self._is_stock:
-                    self._meter = Meter(self._server, self.site, self._fleet)
-                if self.site.simulation is not None:
-                    self.set_traffic()
+                if self._elsewhere is None:
+                    self._start_here(progress)
+                else:
+                    self._start_elsewhere(self._elsewhere, progress)
+                self.talk(True)
             except BaseException:
                 self.stop()
                 raise
         self._tell()
         return self
 
+    def _start_here(self, progress: Progress | None) -> None:
+        self.site = self._make_site()
+        server = ServerThread(self.site.app, stopping=self._stopping, lifespan=self.site.lifespan)
+        self._server = server
+        self._fleet = Fleet(server.url, self._scenario, stock_share=self.stock_share)
+        if not self._is_stock:
+            server.call(lambda: setattr(self.site.manager, "settings", self._adjustable))
+            self._meter = Meter(SiteFigures(server, self.site.manager), self._fleet, tap(self.site.sio))
+        self.set_users(self.users, progress)
+        if not self._is_stock:
+            self._meter.reset()  # what greets a client is no part of the traffic
+
+    def _start_elsewhere(self, url: str, progress: Progress | None) -> None:
+        remote = self._server = Remote(url)
+        # Stock clients only: nobody knows here whether formats are spoken there.
+        self._fleet = Fleet(remote.url, self._scenario, stock_share=1, count_plain_bytes=True)
+        self._meter = Meter(RemoteFigures(remote), self._fleet, None)
+        self.set_users(self.users, progress)
+        self._meter.reset()
+
     def stop(self) -> None:
         """Stop the traffic, the clients and the server; doing it twice does nothing."""
         with self._lock:
             if self._server is not None:
-                if self._server.is_running and self.site.simulation is not None:
-                    self._server.call(self.site.simulation.stop)
+                if self._server.is_running and self._fleet is not None:
+                    with contextlib.suppress(OSError):  # a process of users may have ended
+                        self.talk(False)
                 for listener in self.listeners:
                     listener.close()
                 if self._fleet is not None:
@@ -148,12 +173,18 @@ class Lab:
 
     @property
     def url(self) -> str:
-        """Where the server listens. Raises: RuntimeError while stopped."""
-        return self.server.url
+        """Where clients connect. Raises: RuntimeError while stopped."""
+        return self._at_work.url
 
     @property
     def server(self) -> ServerThread:
-        """The thread that serves. Raises: RuntimeError while stopped."""
+        """The thread that serves. Raises: RuntimeError while stopped, or where the application runs elsewhere."""
+        if isinstance(self._at_work, Remote):
+            raise RuntimeError("the application runs elsewhere: its settings and its server are not within reach")
+        return self._at_work
+
+    @property
+    def _at_work(self) -> ServerThread | Remote:
         if self._server is None:
             raise RuntimeError(f"the lab {self.name!r} is not running; start it first")
         return self._server
@@ -161,7 +192,7 @@ class Lab:
     @property
     def fleet(self) -> Fleet:
         """The users in other processes. Raises: RuntimeError while stopped."""
-        assert self.server
+        assert self._at_work
         assert self._fleet
         return self._fleet
 
@@ -169,21 +200,35 @@ class Lab:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force; assigning switches the layers for running connections."""
+        """The settings in force; assigning switches the layers for running connections.
+
+        Raises: RuntimeError where the application runs elsewhere.
+        """
         return self._settings
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self._settings = settings
         if self.is_running and not self._is_stock:
-            self.server.call(lambda: setattr(self.site.manager, "settings", self._adjustable))
+            self.server.call(lambda: setattr(self.site.manager, "settings", _adjustable(settings)))
+        self._settings = settings
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the users do; assigning another with other figures makes running ones follow those."""
+        return self._scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        if self._fleet is not None:
+            self._fleet.follow(scenario)
 
     def set_traffic(self, *, rate_per_s: float | None = None, mix: str | None = None) -> None:
-        """Change what the agents do, from the workload's beginning; a rate of 0 silences them."""
+        """Change what the demo's agents do, from the workload's beginning; a rate of 0 silences them."""
         self.rate_per_s = self.rate_per_s if rate_per_s is None else rate_per_s
         self.mix = mix or self.mix
         simulation = self.site.simulation
-        assert simulation is not None, "nobody talks in a quiet lab"
+        assert simulation is not None, "the agents talk in the demo only"
         if self.rate_per_s == 0:
             self.server.call(simulation.stop)
         else:
@@ -199,69 +244,15 @@ class Lab:
             fleet.resize(users)
             fleet.wait(progress=progress)
 
-    def silence(self) -> None:
-        """Stop the traffic and wait until nothing arrives any more."""
-        if self.site.simulation is not None:
-            self.server.call(self.site.simulation.stop)
-        received = -1
-        while received != (received := self.fleet.counts.received):
-            time.sleep(_QUIET_S)
-
-    # Clients that join one by one
-
-    def listen(self, query: str = "", *, deflate: bool = True) -> Listener:
-        """A client on a plain socket joins; `query` is what it asks for."""
-        with self._greeting_clear():
-            self.listeners.append(Listener(self.url, query=query, deflate=deflate))
-        return self.listeners[-1]
-
-    def connect(self, member: Member) -> Member:
-        """A python-socketio client joins."""
-        self.members.append(member)
-        with self._greeting_clear():
-            self.run(member.join(self.url))
-        return member
-
-    @contextlib.contextmanager
-    def _greeting_clear(self) -> Iterator[None]:
-        """What greets a client holds random ids: uncompressed, it stays out of the client's deflate window."""
-        settings = self._settings
-        self.settings = settings.replace(deflate=False)
-        yield
-        self.settings = settings
-
-    def disconnect(self, member: Member) -> None:
-        """A python-socketio client goes, and the server has noticed."""
-        self.run(member.leave(self.site.sio))
-        self.members = [other for other in self.members if other is not member]
-
-    def emit(self, events: Iterable[Event], to: Sequence[int] | None = None, *, pause_s: float | None = None) -> None:
-        """Emit events one right after the other to some listeners by their places, by default to everybody.
-
-        `pause_s`: with a pause after each; 0 gives the loop a turn.
-        """
-        room = None if to is None else [self.listeners[place].sid for place in to]
-
-        async def emit_all() -> None:
-            for event, data in events:
-                await self.site.sio.emit(event, data, room=room)
-                if pause_s is not None:
-                    await asyncio.sleep(pause_s)
-
-        self.run(emit_all())
-
-    def play(self, script: Iterable[tuple[Event, Sequence[int] | None]]) -> list[list[bytes]]:
-        """Emit each event to those named beside it; the frames that each listener got. Raises: TimeoutError."""
-        due = [0 for _ in self.listeners]
-        for event, to in script:
-            for place in range(len(due)) if to is None else to:
-                due[place] += 1
-            self.emit([event], to)
-        return [listener.read(count) for listener, count in zip(self.listeners, due, strict=True)]
-
-    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Await something in the server's loop: a notebook's own runs already."""
-        return self.server.submit(coroutine).result(_TIMEOUT_S)
+    def talk(self, acting: bool) -> None:
+        """Let the users act and the demo's agents talk, or nobody."""
+        self.fleet.act(acting)
+        simulation = None if self._elsewhere is not None else self.site.simulation
+        if simulation is not None:
+            if acting:
+                self.set_traffic()
+            else:
+                self.server.call(simulation.stop)
 
     # Measuring
 
@@ -273,21 +264,22 @@ class Lab:
     def reset(self) -> None:
         """Count everything from now on."""
         with self._lock:
-            self._running_meter.reset()
+            self.meter.reset()
 
     def measure(self) -> Measurement:
         """What happened since the last reset, and the rates since the last call. Raises: RuntimeError while stopped."""
         with self._lock:
-            return self._running_meter.measure()
+            return self.meter.measure()
 
     @property
-    def _running_meter(self) -> Meter:
-        assert self.server is not None  # or raises
+    def meter(self) -> Meter:
+        """What joins both ends. Raises: RuntimeError while stopped."""
+        assert self._at_work  # or raises
         return self._meter
 
     @property
     def _adjustable(self) -> Settings:
-        return self._settings.replace(deflate_adjustable=True)
+        return _adjustable(self._settings)
 
     async def _stopping(self) -> None:
         for member in self.members:
@@ -297,3 +289,8 @@ class Lab:
     def _tell(self) -> None:
         for watcher in list(self.watchers):
             watcher()
+
+
+def _adjustable(settings: Settings) -> Settings:
+    """As the lab serves: clients that connect now can be given other windows later."""
+    return settings.replace(deflate_adjustable=True)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from hdrh.histogram import HdrHistogram
 
-from reznet_ws.lab.clients.simulated import Counts
+from reznet_ws.lab.clients.seen import Counts
 
 # 1 us to 60 s, three significant digits.
 _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 60_000_000, 3
@@ -58,7 +58,8 @@ class Measurement:
 
     `stats` is what `get_stats` gives, counted at the server's sockets; `counts` what the clients saw, less what they
     had seen at the reset. `server_cpu_s` is what the server's thread took of a processor, whatever for. Latencies are
-    from when a message was due to the client's handler; `recent_*` covers the last two seconds.
+    from when a message was due to the client's handler; `recent_*` covers the last two seconds, `answers_*` the users'
+    own calls, from the call to the answer.
     """
 
     seconds: float
@@ -74,12 +75,14 @@ class Measurement:
     p99_ms: float | None
     recent_p50_ms: float | None
     recent_p95_ms: float | None
+    answers_n: int = 0
+    answers_p95_ms: float | None = None
 
     @classmethod
     def nothing(cls) -> Self:
         """Before anything was measured."""
         stats: dict[str, Any] = {"wire": {"event_bytes": 0, "off_event_bytes": 0}, "events": {}}
-        return cls(0, 0, stats, Counts(), 0, 0, 0, 0, *[None] * 5)
+        return cls(0, 0, stats, Counts(), 0, 0, 0, 0, None, None, None, None, None)
 
     @property
     def wire_bytes(self) -> int:
@@ -150,12 +153,8 @@ class Measurement:
             _at_least("fewer bytes on the wire", 40, self.reduction_percent, "%"),
             _at_least("users connected", 100, self.counts.connected, ""),
             Requirement("connections dropped", "0", self.counts.drops, "", self.counts.drops == 0),
-            Requirement("messages lost or doubled", "0", self._wrong, "", self._wrong == 0),
+            Requirement("messages lost or doubled", "0", self.counts.wrong, "", self.counts.wrong == 0),
         ]
-
-    @property
-    def _wrong(self) -> int:
-        return self.counts.lost + self.counts.doubled + self.counts.overtaken
 
 
 def _below(name: str, most_ms: float, measured_ms: float | None) -> Requirement:

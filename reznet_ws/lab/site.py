@@ -6,14 +6,16 @@ Never: listens, or starts traffic.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import socketio
 
 from reznet_ws.adapters.manager import ConnectionManager, attach
+from reznet_ws.adapters.mounted import find_server
 from reznet_ws.demo.chat import Application
 from reznet_ws.demo.simulation import Simulation
 from reznet_ws.settings import Settings
@@ -28,6 +30,7 @@ class Site:
     close: Callable[[], Awaitable[None]]
     given_manager: ConnectionManager | None = None
     simulation: Simulation | None = None
+    lifespan: Literal["auto", "off"] = "off"
 
     @property
     def manager(self) -> ConnectionManager:
@@ -41,6 +44,38 @@ def chat_site(settings: Settings) -> Site:
     """The demo's agent chat, with the agents silent."""
     app = Application(settings, simulate=False)
     return Site(app.manager.sio, app, app.chat.close, app.manager, app.chat.simulation)
+
+
+def own_site(app: Any, sio: Any, settings: Settings | None) -> Site:
+    """Anybody's application; one that has our layers keeps its settings where none are given.
+
+    `app` may be a name as uvicorn takes it ("module:app"). Raises: ValueError where no Socket.IO server is found, what
+    `attach` raises for a server that cannot have our layers, and what the import of a name raises.
+    """
+    if isinstance(app, str):
+        app = import_named(app)
+    if isinstance(sio, str):
+        sio = import_named(sio)
+    server = find_server(app) if sio is None else sio
+    manager = attach(server, settings)
+
+    async def close() -> None:
+        manager.close()
+        for socket in list(server.eio.sockets.values()):
+            await socket.close(wait=False)
+
+    return Site(server, app or socketio.ASGIApp(server), close, manager, lifespan="auto")
+
+
+def import_named(name: str) -> Any:
+    """What "module:attribute" names. Raises: ValueError for what is no such name, ImportError, AttributeError."""
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f"{name!r} does not name an application; write it as uvicorn takes it, module:app")
+    thing: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        thing = getattr(thing, part)
+    return thing
 
 
 def bare_site(settings: Settings | None, **options: Any) -> Site:

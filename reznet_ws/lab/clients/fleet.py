@@ -1,6 +1,6 @@
-"""Simulated clients as their parent sees them: start their processes, size them, gather what they saw.
+"""Simulated users as their parent sees them: start their processes, size them, gather what they saw.
 
-In: a server's address and a number of users. Out: counts, and arrivals as (seq, monotonic seconds).
+In: a server's address, what the users do, how many. Out: counts, and what was seen, connection by connection.
 Never: runs a client in this process, where it would share the interpreter with the server.
 """
 
@@ -12,35 +12,46 @@ import json
 import subprocess
 import sys
 import threading
-from array import array
 from collections.abc import Callable
 from typing import Any
 
-from reznet_ws.lab.clients.simulated import Counts
+from reznet_ws.lab.clients.seen import Arrivals, Counts, Seen
+from reznet_ws.lab.scenario import Scenario, pack
 
 STOP_TIMEOUT_S = 10
 # A Python client takes about 0.1 ms a message; at 20 messages a second a core holds several times as many.
 USERS_PER_PROCESS = 150
 
-Arrivals = list[tuple[int, float]]
+# Reports of one process, in their order, each with its arrivals as (session, digest, monotonic seconds).
+Reports = list[tuple[Seen, list[tuple[str, int, float]]]]
 Progress = Callable[[int, int], None]
 
 
 class Fleet:
-    """Simulated clients in as many other processes as they need.
+    """Simulated users in as many other processes as they need.
 
-    `stock_share` of them are stock clients (format 1); `deflate=False` gives clients that do not offer
-    permessage-deflate.
+    `stock_share` of them are stock clients (format 1). `count_plain_bytes`: they count what no layer would have sent.
+    Raises: ValueError for figures out of bounds, or a scenario that cannot leave this process.
     """
 
-    def __init__(self, url: str, *, stock_share: float = 0.0, deflate: bool = True, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        scenario: Scenario | None = None,
+        *,
+        stock_share: float = 0.0,
+        count_plain_bytes: bool = False,
+    ) -> None:
         if not 0 <= stock_share <= 1:
             raise ValueError(f"stock_share is {stock_share!r}; it must be from 0 to 1")
         self._arguments = [url, f"--stock-share={stock_share}"]
-        self._arguments += ["--no-deflate"] * (not deflate) + ([f"--token={token}"] if token else [])
+        self._arguments += ["--count-plain-bytes"] * count_plain_bytes
+        self.scenario = scenario or Scenario()
+        self._packed = pack(self.scenario)
         self._changed = threading.Condition()  # reentrant
         self._processes: list[_ClientProcess] = []
-        self.users = 0
+        self.users = self._refused = 0
+        self.is_acting = False
 
     @property
     def counts(self) -> Counts:
@@ -54,27 +65,61 @@ class Fleet:
         return [each.popen.pid for each in self._processes if each.popen.poll() is None]
 
     def resize(self, users: int) -> None:
-        """Ask for a number of clients; returns at once, `wait` waits. Raises: ValueError."""
+        """Ask for a number of users; returns at once, `wait` waits. Raises: ValueError."""
         if users < 0:
             raise ValueError(f"users is {users!r}; it must be at least 0")
-        self.users = users
+        self.users, self._refused = users, self.counts.refused
         while len(self._processes) * USERS_PER_PROCESS < users:
-            self._processes.append(_ClientProcess(self._arguments, self._changed))
+            first = f"--first={len(self._processes) * USERS_PER_PROCESS}"
+            self._processes.append(_ClientProcess([*self._arguments, first], self._packed, self._changed))
+        self._order()
+
+    def act(self, acting: bool) -> None:
+        """Let the users do what the scenario says, or nothing."""
+        self.is_acting = acting
+        self._order()
+
+    def follow(self, scenario: Scenario) -> None:
+        """Take another scenario's figures; its functions stay those that were given first."""
+        self.scenario = scenario
+        self._order()
+
+    def _order(self) -> None:
         # Evenly, so that no process is busier than the others.
-        share, rest = divmod(users, len(self._processes) or 1)
+        processes = len(self._processes) or 1
+        share, rest = divmod(self.users, processes)
+        figures = {**self.scenario.figures, "churn": self.scenario.churn / processes}
         for index, each in enumerate(self._processes):
-            each.resize(share + (index < rest))
+            each.order(share + (index < rest), figures, self.is_acting)
 
     def wait(self, timeout_s: float = 60, progress: Progress | None = None) -> None:
-        """Wait until all are connected, telling how many are. Raises: TimeoutError, RuntimeError if a process ended."""
+        """Wait until all are connected, telling how many are.
+
+        Raises: ConnectionError where some were refused, TimeoutError, RuntimeError if a process ended.
+        """
 
         def done() -> bool:
             if progress is not None:
                 progress(self.counts.connected, self.users)
-            return all(each.counts.connected == each.users for each in self._processes)
+            # Nobody tries a first connection twice.
+            refusals = self._refusals
+            return self._is_complete or bool(refusals and self.counts.connected + refusals >= self.users)
 
-        if not self._wait_for(done, timeout_s):
-            raise TimeoutError(f"{self.counts.connected} of {self.users} clients connected in {timeout_s:.0f} s")
+        in_time = self._wait_for(done, timeout_s)
+        if not self._is_complete:
+            said = f"{self.counts.connected} of {self.users} clients connected"
+            if not in_time:
+                raise TimeoutError(f"{said} in {timeout_s:.0f} s")
+            reason = next((each.refusal for each in self._processes if each.refusal), "")
+            raise ConnectionError(f"{said}, {self._refusals} were refused: {reason}")
+
+    @property
+    def _is_complete(self) -> bool:
+        return all(each.counts.connected == each.users for each in self._processes)
+
+    @property
+    def _refusals(self) -> int:
+        return self.counts.refused - self._refused
 
     def wait_received(self, count: int, timeout_s: float = 60) -> None:
         """Wait until so many messages have arrived since the beginning. Raises: TimeoutError, RuntimeError."""
@@ -91,10 +136,10 @@ class Fleet:
                 raise RuntimeError("a process of simulated clients has ended")
             return in_time
 
-    def take_arrivals(self) -> Arrivals:
-        """What arrived since the last call: the message's number, and when, on the monotonic clock."""
+    def take(self) -> Reports:
+        """What was seen since the last call."""
         with self._changed:
-            return [arrival for each in self._processes for arrival in each.take_arrivals()]
+            return [report for each in self._processes for report in each.take()]
 
     def stop(self) -> None:
         """Let the clients disconnect and their processes end; doing it twice does nothing."""
@@ -108,7 +153,7 @@ class Fleet:
 class _ClientProcess:
     """One process of clients."""
 
-    def __init__(self, arguments: list[str], changed: threading.Condition) -> None:
+    def __init__(self, arguments: list[str], scenario: bytes, changed: threading.Condition) -> None:
         # A session of its own, so that Ctrl-C in a notebook's terminal does not kill it; it ends when the pipe closes.
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "reznet_ws.lab.clients.simulated", *arguments],
@@ -121,24 +166,29 @@ class _ClientProcess:
         assert self.popen.stdout is not None
         self._stdin, self._stdout = self.popen.stdin, self.popen.stdout
         self._changed = changed
-        self._arrivals: Arrivals = []
+        self._arrivals = Arrivals()
+        self._reports: list[Seen] = []
         self.users = 0
-        self.counts = Counts()
+        self.counts, self.refusal = Counts(), ""
         self.has_ended = False
         self._reader = threading.Thread(target=self._read, name="reznet-clients", daemon=True)
         self._reader.start()
+        self._tell({"scenario": base64.b64encode(scenario).decode(), "path": sys.path})
 
-    def resize(self, users: int) -> None:
+    def order(self, users: int, figures: dict[str, float], acting: bool) -> None:
         self.users = users
-        self._stdin.write(json.dumps({"users": users}) + "\n")
-        self._stdin.flush()
+        self._tell({"users": users, "figures": figures, "acting": acting})
 
-    def take_arrivals(self) -> Arrivals:
-        taken, self._arrivals = self._arrivals, []
-        return taken
+    def take(self) -> Reports:
+        taken, self._reports = self._reports, []
+        return [(seen, list(self._arrivals.of(seen))) for seen in taken]
 
     def close(self) -> None:
         self._stdin.close()
+
+    def _tell(self, what: dict[str, Any]) -> None:
+        self._stdin.write(json.dumps(what) + "\n")
+        self._stdin.flush()
 
     def wait(self) -> None:
         try:
@@ -152,18 +202,13 @@ class _ClientProcess:
     def _read(self) -> None:
         for line in self._stdout:
             report = json.loads(line)
-            seqs, times_s = (_unpack(kind, report.pop(name)) for kind, name in (("I", "seqs"), ("d", "times_s")))
             with self._changed:
-                self.counts = Counts(**report)
-                self._arrivals += zip(seqs, times_s, strict=True)
+                self.counts, self.refusal = Counts(**report["counts"]), report["refusal"]
+                self._reports.append(Seen.unpacked(report["seen"]))
                 self._changed.notify_all()
         with self._changed:
             self.has_ended = True
             self._changed.notify_all()
-
-
-def _unpack(kind: str, text: str) -> Any:
-    return array(kind, base64.b64decode(text))
 
 
 def _sum(counts: list[Counts]) -> Counts:
