@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from reznet_ws.lab.clients.proxy import Proxy, proxying
 from reznet_ws.lab.clients.seen import Counts
-from reznet_ws.ledger import Totals
+from reznet_ws.ledger import EventTotals
 
 TIMEOUT_S = 15
 ALL_EVENTS = "(all events)"
@@ -92,6 +92,6 @@ class RemoteFigures:
         wire_bytes = self._remote.from_server - self._base_bytes
         plain_bytes = counts.plain_bytes - self._base.plain_bytes
         received = counts.received - self._base.received
-        row = Totals(deliveries=received, frames=received, wire_bytes=wire_bytes, off_wire_bytes=plain_bytes)
+        row = EventTotals(deliveries=received, frames=received, wire_bytes=wire_bytes, off_wire_bytes=plain_bytes)
         wire = {"sent_bytes": wire_bytes, "event_bytes": wire_bytes, "off_event_bytes": plain_bytes}
         return {"wire": wire, "events": {ALL_EVENTS: dataclasses.asdict(row)} if received else {}}, 0.0
