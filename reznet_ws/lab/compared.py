@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from reznet_ws.draw.tables import align
@@ -69,9 +70,7 @@ class Compared:
 
     def to_dataframe(self) -> Any:
         """The records as a pandas DataFrame. Raises: ModuleNotFoundError without pandas."""
-        import pandas
-
-        return pandas.DataFrame.from_records(self.records())
+        return import_module("pandas").DataFrame.from_records(self.records())
 
     def assert_fewer_bytes(self, percent: float, name: str | None = None) -> None:
         """A variant (by default the last) sends so many percent fewer bytes a delivery than the first, in every round.
