@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import socketio
 
+from reznet_ws import attach
 from reznet_ws.adapters.mounted import find_server
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.lab import Lab, Scenario, User
 from reznet_ws.lab.compared import Compared
+from reznet_ws.recovery.policy import Recovery
 from reznet_ws.settings import Settings
 
 HOUSES = ("north", "south")
@@ -121,6 +123,22 @@ def test_users_come_and_go_and_read_slowly_and_nothing_is_lost(auction: Lab) -> 
         auction.assert_lossless()
     finally:
         auction.scenario = SCENARIO
+
+
+def test_the_offsets_of_connections_that_can_be_restored_are_no_part_of_a_message() -> None:
+    async def say(user: User) -> None:
+        await user.emit("say", "the vase")
+
+    sio = socketio.AsyncServer(async_mode="asgi")
+    attach(sio, recovery=Recovery())
+
+    @sio.on("say")
+    async def pass_on(sid: str, text: str) -> None:
+        await sio.emit("said", text)
+
+    with Lab(sio=sio, users=2, scenario=Scenario(act=say, every_s=0.1), name="restores").start() as lab:
+        assert lab.observe(0.5).counts.received > 4
+        lab.assert_lossless()
 
 
 def test_a_scenario_that_raises_says_so_with_its_traceback() -> None:
