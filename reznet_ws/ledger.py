@@ -7,16 +7,13 @@ Never: measures anything itself, or guesses: a row's wire bytes were counted at 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 # An application that emits names chosen by its users must not grow the ledger without end.
 MAX_EVENTS = 1000
 OTHER_EVENTS = "(other events)"
-# Nor may it when nobody reads it: 10 ms of work at once, at most.
-_MAX_UNSETTLED = 500
 
 
 def _count(description: str) -> Any:
@@ -63,111 +60,59 @@ class Share(NamedTuple):
     weight: int
 
 
-class Tally:
-    """What the copies of one packet have taken at the socket so far."""
-
-    __slots__ = (
-        "_ledger",
-        "copies",
-        "deflated_bytes",
-        "frame_bytes",
-        "frames",
-        "polled_copies",
-        "shares",
-        "wire_bytes",
-    )
-
-    def __init__(self, ledger: Ledger, shares: Sequence[Share]) -> None:
-        self._ledger = ledger
-        self.shares = shares
-        self.copies = self.frames = self.frame_bytes = self.deflated_bytes = self.wire_bytes = 0
-        self.polled_copies = 0
-
-    def clear(self) -> None:
-        """Start again from nothing."""
-        self.copies = self.frames = self.frame_bytes = self.deflated_bytes = self.wire_bytes = 0
-        self.polled_copies = 0
-
-    def record(self, frame_bytes: int, deflated_bytes: int, wire_bytes: int, *, first: bool, copies: int = 1) -> None:
-        """One WebSocket frame left, to so many; `first` for the one that begins the packet."""
-        if not self.frames and copies and self.shares:
-            self._ledger.touch(self)
-        self.copies += first * copies
-        self.frames += copies
-        self.frame_bytes += frame_bytes * copies
-        self.deflated_bytes += deflated_bytes * copies
-        self.wire_bytes += wire_bytes * copies
-
-    def booking(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> Callable[..., None]:
-        """What records a frame that leaves later, to one or to so many `copies`."""
-        return functools.partial(self.record, frame_bytes, payload_bytes(wire_bytes), wire_bytes, first=first)
-
-    def record_polled(self, frame_bytes: int, wire_bytes: int, *, first: bool) -> None:
-        """One part of a long-polling response left; `wire_bytes` holds its part of the HTTP headers."""
-        self.record(frame_bytes, min(frame_bytes, wire_bytes), wire_bytes, first=first)
-        self.polled_copies += first
-
-
 class Ledger:
     """Rows by event name, and every byte that left: before encryption, and what that adds."""
 
     def __init__(self) -> None:
-        self._touched: list[Tally] = []
         self.reset()
 
     def reset(self) -> None:
         """Start again from nothing; what is on its way counts once it has left."""
-        for tally in self._touched:
-            tally.clear()
         self._rows: dict[str, EventTotals] = {}
-        self._touched = []
         self.sent_bytes = self.tls_bytes = 0
-
-    def touch(self, tally: Tally) -> None:
-        """Remember a tally that has something to settle."""
-        if len(self._touched) >= _MAX_UNSETTLED:
-            self._settle()
-        self._touched.append(tally)
 
     def rows(self) -> dict[str, EventTotals]:
         """Event name -> totals so far."""
-        self._settle()
         return {event: dataclasses.replace(row) for event, row in self._rows.items()}
 
-    def _settle(self) -> None:
-        touched, self._touched = self._touched, []
-        for tally in touched:
-            self._book(tally)
-            tally.clear()
+    def record(
+        self,
+        shares: Sequence[Share],
+        frame_bytes: int,
+        wire_bytes: int,
+        *,
+        first: bool,
+        copies: int = 1,
+        is_polled: bool = False,
+    ) -> None:
+        """So many copies of one part of a packet left; `first` for the one that begins the packet.
 
-    def _book(self, tally: Tally) -> None:
-        totals = tally.frames, tally.frame_bytes, tally.deflated_bytes, tally.wire_bytes
-        parts: Iterable[Sequence[int]] = [totals]
-        if len(tally.shares) > 1:
-            weights = [share.weight for share in tally.shares]
+        `frame_bytes`: before compression; `wire_bytes`: a whole WebSocket frame, or with `is_polled` a part of a
+        long-polling response, which holds its part of the HTTP headers.
+        """
+        deflated_bytes = min(frame_bytes, wire_bytes) if is_polled else payload_bytes(wire_bytes)
+        totals = copies, copies * frame_bytes, copies * deflated_bytes, copies * wire_bytes
+        parts: Iterable[Sequence[int]] = (totals,)
+        if len(shares) > 1:
+            weights = [share.weight for share in shares]
             parts = zip(*(apportion(total, weights) for total in totals), strict=True)
-        copies, written = tally.copies, tally.copies - tally.polled_copies
-        for share, (frames, frame_bytes, deflated_bytes, wire_bytes) in zip(tally.shares, parts, strict=True):
-            row = self._row(share.event)
-            row.deliveries += copies
+        for share, (frames, framed, deflated, wire) in zip(shares, parts, strict=False):
+            row = self._rows.get(share.event) or self._row(share.event)
             row.frames += frames
-            row.plain_bytes += copies * share.plain_bytes
-            row.abbreviated_bytes += copies * share.abbreviated_bytes
-            row.encoded_bytes += copies * share.encoded_bytes
-            row.gzipped_bytes += copies * share.gzipped_bytes
-            row.frame_bytes += frame_bytes
-            row.deflated_bytes += deflated_bytes
-            row.wire_bytes += wire_bytes
-            for size in share.off_frame_bytes:
-                row.off_wire_bytes += copies * size + written * header_bytes(size)
+            row.frame_bytes += framed
+            row.deflated_bytes += deflated
+            row.wire_bytes += wire
+            if first:
+                row.deliveries += copies
+                row.plain_bytes += copies * share.plain_bytes
+                row.abbreviated_bytes += copies * share.abbreviated_bytes
+                row.encoded_bytes += copies * share.encoded_bytes
+                row.gzipped_bytes += copies * share.gzipped_bytes
+                for size in share.off_frame_bytes:
+                    row.off_wire_bytes += copies * (size if is_polled else size + header_bytes(size))
 
     def _row(self, event: str) -> EventTotals:
-        row = self._rows.get(event)
-        if row is None:
-            if len(self._rows) >= MAX_EVENTS:
-                event = OTHER_EVENTS
-            row = self._rows.setdefault(event, EventTotals())
-        return row
+        return self._rows.setdefault(event if len(self._rows) < MAX_EVENTS else OTHER_EVENTS, EventTotals())
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:

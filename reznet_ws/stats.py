@@ -95,12 +95,12 @@ class MessageCounts:
         """Start again from nothing."""
         self.messages = self.original_bytes = self.optimized_bytes = self.gzipped = 0
 
-    def add(self, share: Share, *, is_gzipped: bool = False) -> None:
+    def add(self, share: Share) -> None:
         """One emitted message: its sizes in the shortest format that somebody takes."""
         self.messages += 1
         self.original_bytes += share.plain_bytes
         self.optimized_bytes += share.gzipped_bytes
-        self.gzipped += is_gzipped
+        self.gzipped += share.gzipped_bytes < share.encoded_bytes
 
 
 def report(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 from collections import Counter
 from typing import Any
 
@@ -18,7 +17,6 @@ from reznet_ws.ledger import (
     EventTotals,
     Ledger,
     Share,
-    Tally,
     apportion,
     header_bytes,
     payload_bytes,
@@ -87,10 +85,10 @@ def test_a_whole_frame_tells_the_size_of_its_payload(size: int) -> None:
 
 def test_one_packet_to_two_receivers() -> None:
     ledger = Ledger()
-    tally = Tally(ledger, [_share(off=(100, 200))])
+    shares = [_share(off=(100, 200))]
     for _ in range(2):
-        tally.record(50, 40, 42, first=True)
-        tally.record(20, 30, 32, first=False)
+        ledger.record(shares, 50, 42, first=True)
+        ledger.record(shares, 20, 32, first=False)
     assert ledger.rows() == {
         "say": EventTotals(
             deliveries=2,
@@ -109,20 +107,19 @@ def test_one_packet_to_two_receivers() -> None:
 
 def test_the_messages_of_a_batch_share_its_frame_by_weight() -> None:
     ledger = Ledger()
-    tally = Tally(ledger, [_share("a", weight=3), _share("b", weight=1), _share("a", weight=0)])
-    tally.record(400, 100, 104, first=True)
+    ledger.record([_share("a", weight=3), _share("b", weight=1), _share("a", weight=0)], 400, 102, first=True)
     rows = ledger.rows()
     assert {event: (row.deliveries, row.frame_bytes, row.wire_bytes) for event, row in rows.items()} == {
-        "a": (2, 300, 78),
+        "a": (2, 300, 76),
         "b": (1, 100, 26),
     }
 
 
 def test_long_polling_is_charged_no_frame_headers_without_the_layers() -> None:
     ledger = Ledger()
-    tally = Tally(ledger, [_share(off=(100, 200))])
-    tally.record_polled(50, 450, first=True)
-    tally.record_polled(20, 10, first=False)
+    shares = [_share(off=(100, 200))]
+    ledger.record(shares, 50, 450, first=True, is_polled=True)
+    ledger.record(shares, 20, 10, first=False, is_polled=True)
     row = ledger.rows()["say"]
     assert (row.deliveries, row.frames, row.frame_bytes, row.deflated_bytes, row.wire_bytes) == (1, 2, 70, 60, 460)
     assert row.off_wire_bytes == 300
@@ -136,61 +133,43 @@ def test_a_row_adds_another() -> None:
 
 def test_rows_are_copies() -> None:
     ledger = Ledger()
-    Tally(ledger, [_share()]).record(1, 1, 3, first=True)
+    ledger.record([_share()], 1, 3, first=True)
     before = ledger.rows()
     before["say"].wire_bytes = 999
     before.clear()
     assert ledger.rows()["say"].wire_bytes == 3
 
 
-def test_what_leaves_late_counts_once_it_has_left() -> None:
-    ledger = Ledger()
-    tally = Tally(ledger, [_share()])
-    tally.record(50, 40, 42, first=True)
-    assert ledger.rows()["say"].deliveries == 1
-    tally.record(50, 40, 42, first=True)  # a slow receiver's copy, after somebody has looked
-    assert ledger.rows()["say"] == EventTotals(2, 2, 180, 160, 140, 120, 100, 80, 84, 204)
-
-
 def test_an_attachment_that_leaves_late_is_no_second_delivery() -> None:
     ledger = Ledger()
-    tally = Tally(ledger, [_share()])
-    tally.record(50, 40, 42, first=True)
+    ledger.record([_share()], 50, 42, first=True)
     ledger.rows()
-    tally.record(20, 20, 22, first=False)
+    ledger.record([_share()], 20, 22, first=False)
     row = ledger.rows()["say"]
     assert (row.deliveries, row.frames, row.plain_bytes, row.wire_bytes) == (1, 2, 90, 64)
 
 
 def test_reset_forgets_what_has_left_and_counts_what_leaves_after() -> None:
     ledger = Ledger()
-    settled, unsettled = Tally(ledger, [_share()]), Tally(ledger, [_share()])
-    settled.record(50, 40, 42, first=True)
-    ledger.rows()
-    unsettled.record(50, 40, 42, first=True)
+    ledger.record([_share()], 50, 42, first=True)
     ledger.sent_bytes = 1000
     ledger.reset()
     assert (ledger.rows(), ledger.sent_bytes) == ({}, 0)
-    for tally in (settled, unsettled):
-        tally.record(50, 40, 42, first=True)
-    assert ledger.rows()["say"].wire_bytes == 84
+    ledger.record([_share()], 50, 42, first=True)
+    assert ledger.rows()["say"].wire_bytes == 42
 
 
-def test_a_ledger_that_nobody_reads_stays_small() -> None:
-    gc.collect()
-    before = sum(type(item) is Tally for item in gc.get_objects())
+def test_what_belongs_to_no_event_has_no_row() -> None:
     ledger = Ledger()
-    for _ in range(20_000):
-        Tally(ledger, [_share()]).record(1, 1, 3, first=True)
-    assert sum(type(item) is Tally for item in gc.get_objects()) - before <= 500
-    assert ledger.rows()["say"].wire_bytes == 60_000
+    ledger.record((), 50, 42, first=True)
+    assert ledger.rows() == {}
 
 
 def test_events_with_ever_new_names_share_a_row_in_the_end() -> None:
     ledger = Ledger()
     for number in range(3 * MAX_EVENTS):
-        Tally(ledger, [_share(f"user-{number}")]).record(1, 1, 3, first=True)
-    Tally(ledger, [_share("user-0")]).record(1, 1, 3, first=True)
+        ledger.record([_share(f"user-{number}")], 1, 3, first=True)
+    ledger.record([_share("user-0")], 1, 3, first=True)
     rows = ledger.rows()
     assert len(rows) == MAX_EVENTS + 1
     assert rows[OTHER_EVENTS].deliveries == 2 * MAX_EVENTS
@@ -198,7 +177,7 @@ def test_events_with_ever_new_names_share_a_row_in_the_end() -> None:
     assert sum(row.wire_bytes for row in rows.values()) == 3 * (3 * MAX_EVENTS + 1)
 
 
-frames = st.tuples(st.integers(0, 2), sizes, sizes, sizes, st.booleans(), st.booleans())
+frames = st.tuples(st.integers(0, 2), sizes, sizes, st.integers(1, 5), st.booleans(), st.booleans())
 
 
 @given(
@@ -207,7 +186,6 @@ frames = st.tuples(st.integers(0, 2), sizes, sizes, sizes, st.booleans(), st.boo
 )
 def test_totals_are_exact_whenever_somebody_looks_or_resets(packets: list[list[Share]], steps: list[Any]) -> None:
     ledger = Ledger()
-    tallies = [Tally(ledger, packet) for packet in packets]
     total: Counter[str] = Counter()
     for step in steps:
         if step == "look":
@@ -216,38 +194,22 @@ def test_totals_are_exact_whenever_somebody_looks_or_resets(packets: list[list[S
             ledger.reset()
             total.clear()
         else:
-            index, frame, deflated, wire, first, polled = step
-            if polled:
-                tallies[index].record_polled(frame, wire, first=first)
-            else:
-                tallies[index].record(frame, deflated, wire, first=first)
-            total["frames"] += 1
-            total["frame_bytes"] += frame
-            total["deflated_bytes"] += min(frame, wire) if polled else deflated
-            total["wire_bytes"] += wire
+            index, frame, payload, copies, first, polled = step
+            wire = payload + header_bytes(payload)
+            ledger.record(packets[index], frame, wire, first=first, copies=copies, is_polled=polled)
+            total["frames"] += copies
+            total["frame_bytes"] += copies * frame
+            total["deflated_bytes"] += copies * (min(frame, wire) if polled else payload)
+            total["wire_bytes"] += copies * wire
             for share in packets[index] if first else ():
-                total[f"deliveries of {share.event}"] += 1
+                total[f"deliveries of {share.event}"] += copies
                 for name in ("plain_bytes", "abbreviated_bytes", "encoded_bytes", "gzipped_bytes"):
-                    total[f"{name} of {share.event}"] += getattr(share, name)
+                    total[f"{name} of {share.event}"] += copies * getattr(share, name)
                 headers = 0 if polled else sum(map(header_bytes, share.off_frame_bytes))
-                total[f"off_wire_bytes of {share.event}"] += sum(share.off_frame_bytes) + headers
+                total[f"off_wire_bytes of {share.event}"] += copies * (sum(share.off_frame_bytes) + headers)
     found: Counter[str] = Counter()
     for event, row in ledger.rows().items():
         for name, value in dataclasses.asdict(row).items():
             shared = name in ("frames", "frame_bytes", "deflated_bytes", "wire_bytes")
             found[name if shared else f"{name} of {event}"] += value
     assert +found == +total
-
-
-@given(st.lists(frames, max_size=20), st.lists(st.booleans(), min_size=20, max_size=20))
-def test_a_row_of_single_messages_does_not_depend_on_who_looked(steps: list[Any], looks: list[bool]) -> None:
-    rows = []
-    for looking in (False, True):
-        ledger = Ledger()
-        tallies = [Tally(ledger, [_share(f"event-{number}")]) for number in range(3)]
-        for (index, frame, deflated, wire, first, _), look in zip(steps, looks, strict=False):
-            tallies[index].record(frame, deflated, wire, first=first)
-            if looking and look:
-                ledger.rows()
-        rows.append(ledger.rows())
-    assert rows[0] == rows[1]

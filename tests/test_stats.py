@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seed import STATS_FIELDS
 
-from reznet_ws.ledger import EventTotals, Ledger, Share, Tally
-from reznet_ws.outgoing.encoder import Encoder
+from reznet_ws.ledger import EventTotals, Ledger, Share
+from reznet_ws.outgoing.encoder import Encoder, Outgoing
 from reznet_ws.settings import Settings
 from reznet_ws.stats import MessageCounts, SlowReaders, WindowFigures, report
 
@@ -21,8 +21,12 @@ SLOW = SlowReaders(closed_connections=1, skipped_messages=2, queued_bytes=3)
 WINDOWS = WindowFigures(connections=3, histories=2, in_step=2, text_bytes=900, kept_compressors=1, kept_bytes=98_304)
 
 
-def _share(plain: int, sent: int) -> Share:
-    return Share("say", plain, plain, plain, sent, (plain,), 1)
+def _share(plain: int, sent: int, encoded: int | None = None) -> Share:
+    return Share("say", plain, plain, sent if encoded is None else encoded, sent, (plain,), 1)
+
+
+def _is_gzipped(outgoing: Outgoing) -> bool:
+    return outgoing.message is not None and any(payload.gzipped for payload in outgoing.message.payloads)
 
 
 def _report(counts: MessageCounts, ledger: Ledger | None = None) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def test_nothing_sent_is_all_zeros() -> None:
 def test_the_seeds_six_figures_are_sums_over_messages() -> None:
     counts = MessageCounts()
     counts.add(_share(1000, 800))
-    counts.add(_share(20_000, 3_001), is_gzipped=True)
+    counts.add(_share(20_000, 3_001, encoded=19_000))
     counts.add(_share(0, 0))
     said = _report(counts)
     assert {name: said[name] for name in STATS_FIELDS} == {
@@ -80,9 +84,7 @@ def test_a_message_that_grew_is_a_negative_reduction() -> None:
 def test_the_wire_is_what_left_against_what_would_have() -> None:
     ledger = Ledger()
     for event, copies in (("say", 2), ("typing", 1)):
-        tally = Tally(ledger, [Share(event, 90, 80, 70, 60, (98,), 1)])
-        for _ in range(copies):
-            tally.record(60, 20, 22, first=True)
+        ledger.record([Share(event, 90, 80, 70, 60, (98,), 1)], 60, 22, first=True, copies=copies)
     ledger.sent_bytes, ledger.tls_bytes = 500, 44
     said = _report(MessageCounts(), ledger)
     assert said["wire"] == {
@@ -102,8 +104,8 @@ def test_the_wire_is_what_left_against_what_would_have() -> None:
 
 def test_reset_starts_everything_again() -> None:
     ledger, counts = Ledger(), MessageCounts()
-    counts.add(_share(1, 1), is_gzipped=True)
-    Tally(ledger, [Share("say", 1, 1, 1, 1, (1,), 1)]).record(1, 1, 3, first=True)
+    counts.add(_share(1, 1))
+    ledger.record([Share("say", 1, 1, 1, 1, (1,), 1)], 1, 3, first=True)
     ledger.sent_bytes = 10
     counts.reset()
     ledger.reset()
@@ -116,10 +118,10 @@ def test_figures_are_those_of_the_payloads_and_can_be_sent_as_json(values: list[
     counts, encoder = MessageCounts(), Encoder(settings)
     sent = [encoder.encode("say", [value], "/", short=True) for value in values]
     for outgoing in sent:
-        counts.add(outgoing.short_share, is_gzipped=outgoing.is_gzipped)
+        counts.add(outgoing.short.shares[0])
     said = _report(counts)
     assert json.loads(json.dumps(said, allow_nan=False)) == said
     assert said["total_messages"] == len(values)
-    assert said["total_bytes_original"] == sum(outgoing.share.plain_bytes for outgoing in sent)
-    assert said["total_bytes_optimized"] == sum(outgoing.short_share.gzipped_bytes for outgoing in sent)
-    assert said["compressed_messages"] == sum(outgoing.is_gzipped for outgoing in sent)
+    assert said["total_bytes_original"] == sum(outgoing.plain.shares[0].plain_bytes for outgoing in sent)
+    assert said["total_bytes_optimized"] == sum(outgoing.short.shares[0].gzipped_bytes for outgoing in sent)
+    assert said["compressed_messages"] == sum(_is_gzipped(outgoing) for outgoing in sent)

@@ -131,10 +131,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             polled_parts.reset(token)
             takeover.end()
             if takeover.counter is not None:
-                _book_polled(parts, takeover.counter.sent_bytes)
+                self._book_polled(parts, takeover.counter.sent_bytes)
                 connection = self.broadcast.connections.get(takeover.sid or _session_id(scope))
                 if connection is not None:
                     connection.polled_bytes += takeover.counter.sent_bytes
+
+    def _book_polled(self, parts: list[tuple[QueuedPacket, int]], response_bytes: int) -> None:
+        """Share what a long-polling response took, headers and all, among the packets in it."""
+        if response_bytes and parts:
+            took = apportion(response_bytes, [size for _, size in parts])
+            for (packet, size), wire_bytes in zip(parts, took, strict=True):
+                is_first, shares = packet.index == 0, packet.dispatch.shares
+                self.broadcast.ledger.record(shares, size, wire_bytes, first=is_first, is_polled=True)
 
     async def disconnect(self, sid: str | None = None) -> None:
         """Close connections; engineio's own would wait for a client to fetch what it then lets nobody fetch."""
@@ -162,11 +170,3 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
 def _session_id(scope: Scope) -> str:
     return parse_qs(str(scope.get("query_string", b""), "latin-1")).get("sid", [""])[0]
-
-
-def _book_polled(parts: list[tuple[QueuedPacket, int]], response_bytes: int) -> None:
-    """Share what a long-polling response took, headers and all, among the packets in it."""
-    if response_bytes and parts:
-        took = apportion(response_bytes, [size for _, size in parts])
-        for (packet, size), wire_bytes in zip(parts, took, strict=True):
-            packet.dispatch.tally.record_polled(size, wire_bytes, first=packet.index == 0)

@@ -17,6 +17,7 @@ from typing import Any
 
 import socketio
 
+from reznet_ws.adapters.kept_event import KeptEvent
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.connection import Audience
 from reznet_ws.outgoing.encoder import Outgoing
@@ -42,7 +43,7 @@ class Joining:
         self.visit: Visit | None = None
         # The last event that it has had, where it comes back, and those since.
         self.after: int | None = None
-        self.entries: list[Entry[Outgoing]] = []
+        self.entries: list[Entry[KeptEvent]] = []
         self.waiting_bytes = 0
         self.is_settled = False
 
@@ -60,7 +61,7 @@ class Keeper:
         self.figures = RecoveryFigures()
         self.visits = Visits(policy)
         self.number = offsets.FIRST + secrets.randbelow(offsets.LAST_FIRST - offsets.FIRST)
-        self.ring: Ring[Outgoing] = Ring(max_bytes=policy.max_bytes, max_s=policy.seconds, number=self.number)
+        self.ring: Ring[KeptEvent] = Ring(max_bytes=policy.max_bytes, max_s=policy.seconds, number=self.number)
         # Namespace -> Engine.IO sessions of those who come back and have yet to be sent what they missed.
         self._held: dict[str, dict[str, Joining]] = {}
         # Engine.IO session -> the visits on it, and pid -> told when its disconnect handler is through.
@@ -87,14 +88,15 @@ class Keeper:
 
     def keep(self, outgoing: Outgoing, room: Any, skip_sid: Any) -> None:
         """Keep the event that has the last number."""
-        kept = Outgoing(outgoing.event, outgoing.namespace, outgoing.parts, outgoing.share, None, outgoing.share)
+        plain = outgoing.plain
+        kept = KeptEvent(outgoing.event, outgoing.namespace, plain.parts, plain.shares, plain.is_secret)
         size_bytes = sum(map(sys.getsizeof, kept.parts)) + ENTRY_BYTES
         entry = Entry(self.number, time.monotonic(), kept.namespace, _rooms(room), _skipped(skip_sid), kept, size_bytes)
         self.ring.append(entry)
         for joining in list(self._held.get(kept.namespace, {}).values()):
             self._let_wait(joining, entry)
 
-    def _let_wait(self, joining: Joining, entry: Entry[Outgoing]) -> None:
+    def _let_wait(self, joining: Joining, entry: Entry[KeptEvent]) -> None:
         """Keep an event for who is being let in; a handler that hangs must not fill the memory."""
         joining.waiting_bytes += entry.size_bytes
         connection = self.road.connections.get(joining.eio_sid)
@@ -178,7 +180,7 @@ class Keeper:
                 if audience.short:
                     self._emit_again(entry, audience)
                 else:
-                    self.road.repeat(entry.kept, audience, batch=False)
+                    self.road.repeat(entry.kept.outgoing(), audience, batch=False)
 
     def end(self, joining: Joining) -> None:
         """The connect handler is through; where the client was not let in, it may come back only if it broke off."""
@@ -209,7 +211,7 @@ class Keeper:
         if held.pop(joining.eio_sid, None) is not None and not held:
             del self._held[joining.namespace]
 
-    def _emit_again(self, entry: Entry[Outgoing], audience: Audience) -> None:
+    def _emit_again(self, entry: Entry[KeptEvent], audience: Audience) -> None:
         """Encode for a client of format 2, from what was written for all."""
         text, *attachments = entry.kept.parts
         packet = self.sio.packet_class(encoded_packet=text)

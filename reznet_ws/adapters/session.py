@@ -149,7 +149,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
                 self._hold(Held(self.server.broadcast.budget, size), size)
                 self.server.broadcast.shed()
                 if is_secret.get() and not isinstance(pkt, QueuedPacket):
-                    pkt = QueuedPacket(Dispatch([pkt.data], self.server.broadcast.ledger, (), is_secret=True), 0)
+                    pkt = QueuedPacket(Dispatch([pkt.data], (), is_secret=True), 0)
             await super().send(pkt)
             return
         if await self.check_ping_timeout() and self.connection.line is not None:

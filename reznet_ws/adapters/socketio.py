@@ -201,7 +201,8 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
             skip.update(getattr(self, "pending_connect", {}).get(namespace, ()))  # python-socketio 5.18 brings it
         own = type(self).get_participants is not socketio.AsyncManager.get_participants
         if not skip and not own and (room is None or isinstance(room, str)):
-            return list(self.rooms.get(namespace, {}).get(room, {}).values()), (namespace, room)
+            members = self.rooms.get(namespace, {}).get(room)
+            return [] if members is None else [*members.inverse.keys()], (namespace, room)
         return [eio_sid for sid, eio_sid in self.get_participants(namespace, room) if sid not in skip], None
 
     def _emit_asking(

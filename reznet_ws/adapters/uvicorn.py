@@ -105,8 +105,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         frame = Frame(opcode, data) if packet is None else packet.frame
         ((wire, _),) = self._broadcast.histories.frames(frame, [line], self._broadcast.settings)
         if packet is not None:
-            size = payload_bytes(len(wire))
-            packet.dispatch.tally.record(len(data), size, len(wire), first=packet.index == 0)
+            road.ledger.record(packet.dispatch.shares, len(data), len(wire), first=packet.index == 0)
         return wire[len(wire) - payload_bytes(len(wire)) :], bool(wire[0] & 0x40)
 
     def fail(self, code: int, reason: str) -> None:

@@ -28,10 +28,6 @@ class Compressor:
         deflate = self._deflate
         return (deflate.compress(message) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-_TAIL_BYTES]
 
-    def does(self, least_bits: int, most_bits: int, least_level: int, mem_level: int) -> bool:
-        """Whether it is what is asked for, or better."""
-        return least_bits <= self.bits <= most_bits and self.level >= least_level and self.mem_level == mem_level
-
     @property
     def memory_bytes(self) -> int:
         """What it takes."""

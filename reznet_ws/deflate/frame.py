@@ -6,8 +6,6 @@ Never: compresses.
 
 from __future__ import annotations
 
-from reznet_ws.ledger import header_bytes
-
 TEXT, BINARY = 1, 2
 # The largest window that deflate has.
 WINDOW_BYTES = 32_768
@@ -18,12 +16,13 @@ _FIN, _RSV1 = 0x80, 0x40
 class Frame:
     """A message: `data` as the client gets it. One that `is_secret` is never compressed and enters no history."""
 
-    __slots__ = ("_clear", "_text", "data", "is_secret", "opcode")
+    __slots__ = ("_clear", "data", "is_secret", "opcode", "text")
 
     def __init__(self, opcode: int, data: bytes, *, is_secret: bool = False) -> None:
         self.opcode, self.data, self.is_secret = opcode, data, is_secret
+        # What an inflater's window can hold of it; one object for all histories.
+        self.text = data if len(data) <= WINDOW_BYTES else data[-WINDOW_BYTES:]
         self._clear: bytes | None = None
-        self._text: bytes | None = None
 
     @property
     def clear(self) -> bytes:
@@ -32,23 +31,13 @@ class Frame:
             self._clear = build_frame(self.opcode, self.data)
         return self._clear
 
-    @property
-    def text(self) -> bytes:
-        """What an inflater's window can hold of it; one object for all histories."""
-        if len(self.data) <= WINDOW_BYTES:
-            return self.data
-        if self._text is None:
-            self._text = self.data[-WINDOW_BYTES:]
-        return self._text
-
 
 def build_frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
     """A whole frame as a server sends it. Source: RFC 6455 section 5.2."""
     first = _FIN | (_RSV1 if compressed else 0) | opcode
     size = len(payload)
-    match header_bytes(size):
-        case 2:
-            return bytes((first, size)) + payload
-        case 4:
-            return bytes((first, 126)) + size.to_bytes(2) + payload
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65_536:
+        return bytes((first, 126)) + size.to_bytes(2) + payload
     return bytes((first, 127)) + size.to_bytes(8) + payload

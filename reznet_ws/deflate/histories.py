@@ -21,16 +21,7 @@ from reznet_ws.deflate.frame import Frame, build_frame
 from reznet_ws.deflate.history import History
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.deflate.kept import KeptCompressors
-from reznet_ws.deflate.sharing import (
-    STOCK_BITS,
-    Group,
-    Readers,
-    divide,
-    kept_bits,
-    level,
-    text_bits,
-    window_bits,
-)
+from reznet_ws.deflate.sharing import STOCK_BITS, Group, Readers, divide, effort, text_bits
 from reznet_ws.settings import Settings
 
 # A budget for few connections: three for rooms, or five for one alone. More, and it comes to this for each connection.
@@ -39,6 +30,9 @@ _KEPT_BYTES, _KEPT_BYTES_EACH = 524_288, 8192
 # the time of the server, and took 8 KB for each connection.
 _FEW_CONNECTIONS = 16
 
+
+# How often compressors that nobody needs any more are looked for.
+_TRIM_EVERY_MESSAGES = 64
 
 L = TypeVar("L", bound=HasInflater)
 _history_of = attrgetter("inflater.history")
@@ -66,6 +60,9 @@ class Histories:
     def __init__(self) -> None:
         self._histories: set[History] = set()
         self._kept = KeptCompressors()
+        # The settings when it was last looked after, and at which message that is due again.
+        self._trimmed_for: Settings | None = None
+        self._trim_at = 0
         self._connections = self._messages = self._compressions = 0
 
     def frames(self, frame: Frame, lines: Sequence[L], settings: Settings) -> Ways[L]:
@@ -81,8 +78,8 @@ class Histories:
             deflated = [line for line in lines if line.inflater is not None]
             return [(frame.clear, clear), *self.frames(frame, deflated, settings)]
         self._messages += 1
-        budget_bytes = max(_KEPT_BYTES, _KEPT_BYTES_EACH * self._connections)
-        self._kept.begin(self._messages, min(settings.deflate_kept_bytes, budget_bytes))
+        if settings is not self._trimmed_for or self._messages >= self._trim_at:
+            self._trim(settings)
         if not (settings.deflate_shared and settings.deflate_takeover):
             return self._alone(frame, lines, settings)
         if len(histories) == 1:
@@ -90,6 +87,11 @@ class Histories:
             if history is not None:
                 return [(self._compress_one(frame, history, lines, settings), lines)]
         return self._compress_all(frame, lines, settings)
+
+    def _trim(self, settings: Settings) -> None:
+        budget_bytes = max(_KEPT_BYTES, _KEPT_BYTES_EACH * self._connections)
+        self._kept.trim(self._messages, min(settings.deflate_kept_bytes, budget_bytes))
+        self._trimmed_for, self._trim_at = settings, self._messages + _TRIM_EVERY_MESSAGES
 
     def leave(self, inflater: Inflater) -> None:
         """The connection is gone; should something come for it still, it travels clear."""
@@ -180,10 +182,9 @@ class Histories:
         """One frame for several histories, from what they have in common at their end."""
         histories = [self._settle(history, lines) for history, lines in group.readers]
         first = histories[0]
-        most_bits = window_bits(first, count, settings.deflate_window_bits)
+        most_bits, held_bits, level = effort(first, count, settings.deflate_window_bits)
         text = b"".join(first.tail(1 << group.bits))
-        payload = _anew(frame.data, text, group.bits, most_bits, level(first, count), settings).payload(frame.data)
-        held_bits = kept_bits(first, count, settings.deflate_window_bits)
+        payload = _anew(frame.data, text, group.bits, most_bits, level, settings).payload(frame.data)
         for history in histories:
             self._kept.drop(history)
             history.append(frame.text, 1 << held_bits, len(payload), self._messages)
@@ -195,25 +196,23 @@ class Histories:
         data, count, mem_level = frame.data, len(lines), settings.deflate_mem_level
         if history.members != count:
             history = self._settle(history, lines)
-        most_bits = window_bits(history, count, settings.deflate_window_bits)
-        effort = level(history, count)
+        most_bits, held_bits, level = effort(history, count, settings.deflate_window_bits)
         # What all of the text and the message need.
         bits = min(most_bits, max(STOCK_BITS, (history.text_bytes + len(data) - 1).bit_length()))
-        compressor = history.compressor
-        if compressor is None or not compressor.does(bits, most_bits, effort, mem_level):
+        kept = history.compressor
+        if kept is not None and bits <= kept.bits <= most_bits and kept.level >= level and kept.mem_level == mem_level:
+            compressor = kept
+        else:
             self._kept.drop(history)
             text = b"".join(history.messages)
             is_wanted = count > 1 or self._connections <= _FEW_CONNECTIONS
             if is_wanted and self._kept.admits(history, Compressor.size(bits, mem_level)):
-                compressor = Compressor(bits, effort, mem_level, text)
+                compressor = Compressor(bits, level, mem_level, text)
                 self._kept.keep(history, compressor)
             else:
                 bits = text_bits(history, count, len(data), most_bits)
-                compressor = _anew(data, text, bits, most_bits, effort, settings)
-        else:
-            self._kept.touch(history)
+                compressor = _anew(data, text, bits, most_bits, level, settings)
         payload = compressor.payload(data)
-        held_bits = kept_bits(history, count, settings.deflate_window_bits)
         history.append(frame.text, 1 << held_bits, len(payload), self._messages)
         self._compressions += 1
         return build_frame(frame.opcode, payload, compressed=True)
@@ -265,7 +264,7 @@ class Histories:
         return ways
 
 
-def _anew(data: bytes, text: bytes, bits: int, most_bits: int, effort: int, settings: Settings) -> Compressor:
+def _anew(data: bytes, text: bytes, bits: int, most_bits: int, level: int, settings: Settings) -> Compressor:
     """A compressor that may refer to the last `1 << bits` bytes of the text, and to all of a long message itself."""
     bits = max(bits, min(most_bits, (len(data) - 1).bit_length()))
-    return Compressor(bits, effort, settings.deflate_mem_level, text[-1 << bits :])
+    return Compressor(bits, level, settings.deflate_mem_level, text[-1 << bits :])

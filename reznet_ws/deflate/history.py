@@ -27,13 +27,26 @@ _MOST_WEIGHT_BYTES, _MOST_LEFT = 1024, 0.5
 class History:
     """What all its `members` hold, oldest first; `bits` is the window that each of them promised."""
 
-    __slots__ = ("_before", "_left", "bits", "compressor", "least_left", "members", "messages", "text_bytes", "used")
+    __slots__ = (
+        "_before",
+        "_left",
+        "bits",
+        "compressor",
+        "least_left",
+        "left",
+        "members",
+        "messages",
+        "text_bytes",
+        "used",
+    )
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
         # Of the latest messages, as they are and compressed.
         self._before, self._left = 100.0, 100 * _LEFT_AT_FIRST
-        # The same share, where compression left least: falls at once and rises slowly.
+        # The share of a message that compression has left of late.
+        self.left = _LEFT_AT_FIRST
+        # The same, where compression left least: falls at once and rises slowly.
         self.least_left = _LEFT_AT_FIRST
         self.messages: list[bytes] = []
         self.text_bytes = 0
@@ -45,7 +58,8 @@ class History:
     def fork(self) -> History:
         """The same messages, for some of the members."""
         other = History(self.bits)
-        other._before, other._left, other.least_left = self._before, self._left, self.least_left
+        other._before, other._left = self._before, self._left
+        other.left, other.least_left = self.left, self.least_left
         other.messages, other.text_bytes, other.used = self.messages.copy(), self.text_bytes, self.used
         return other
 
@@ -62,6 +76,7 @@ class History:
         self._before = self._before * _STILL_COUNTS + weight
         left = min(payload_bytes / size, _MOST_LEFT)
         self._left = self._left * _STILL_COUNTS + weight * left
+        self.left = self._left / self._before
         self.least_left = min(left, self.least_left + (left - self.least_left) * _RISES)
         messages = self.messages
         messages.append(message)
@@ -73,11 +88,6 @@ class History:
         if forgotten:
             del messages[:forgotten]
         self.text_bytes = text_bytes
-
-    @property
-    def left(self) -> float:
-        """The share of a message that compression has left of late."""
-        return self._left / self._before
 
     def tail(self, least_bytes: int) -> tuple[bytes, ...]:
         """The last messages that make at least so many bytes, which it must have."""

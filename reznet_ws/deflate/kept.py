@@ -17,8 +17,8 @@ class KeptCompressors:
     """`memory_bytes`: what all of them take. Source: zlib's zconf.h."""
 
     def __init__(self) -> None:
-        # Least recently used first.
-        self._histories: dict[History, None] = {}
+        # When each was last looked at. One that has been used since then goes to the end once it is the first.
+        self._histories: dict[History, int] = {}
         self.memory_bytes = 0
         self._budget_bytes = 0
 
@@ -31,21 +31,16 @@ class KeptCompressors:
             return True
         if memory_bytes > self._budget_bytes:
             return False
-        return next(iter(self._histories)).used < history.used
+        return self._least_recently_used().used < history.used
 
     def keep(self, history: History, compressor: Compressor) -> None:
         """Keep one that was admitted."""
         self.drop(history)
         while self._histories and self.memory_bytes + compressor.memory_bytes > self._budget_bytes:
-            self.drop(next(iter(self._histories)))
+            self.drop(self._least_recently_used())
         history.compressor = compressor
-        self._histories[history] = None
+        self._histories[history] = history.used
         self.memory_bytes += compressor.memory_bytes
-
-    def touch(self, history: History) -> None:
-        """It was used."""
-        del self._histories[history]
-        self._histories[history] = None
 
     def drop(self, history: History) -> None:
         """It is out of step, or not needed; also where there is none."""
@@ -57,15 +52,21 @@ class KeptCompressors:
     def hand_over(self, history: History, fork: History) -> None:
         """What was in step with a history goes on with most of its members."""
         fork.compressor, history.compressor = history.compressor, None
-        if self._histories.pop(history, 0) is None:
-            self._histories[fork] = None
+        if self._histories.pop(history, None) is not None:
+            self._histories[fork] = fork.used
 
-    def begin(self, now: int, budget_bytes: int) -> None:
-        """A message comes, the server's `now`-th: gives up what is idle, and what a smaller budget has no place for."""
+    def trim(self, now: int, budget_bytes: int) -> None:
+        """At the server's `now`-th message: give up what is idle, and what a smaller budget has no place for."""
         self._budget_bytes = budget_bytes
         while self.memory_bytes > budget_bytes:
-            self.drop(next(iter(self._histories)))
-        if self._histories:
-            oldest = next(iter(self._histories))
-            if oldest.used < now - _IDLE_AFTER_MESSAGES:
-                self.drop(oldest)
+            self.drop(self._least_recently_used())
+        while self._histories and (oldest := self._least_recently_used()).used < now - _IDLE_AFTER_MESSAGES:
+            self.drop(oldest)
+
+    def _least_recently_used(self) -> History:
+        while True:
+            history, seen = next(iter(self._histories.items()))
+            if history.used == seen:
+                return history
+            del self._histories[history]
+            self._histories[history] = history.used

@@ -43,6 +43,10 @@ _SAVED_BY_DOUBLE = 0.08
 _BYTES_PER_US = 0.25
 
 
+# The largest window to use for a message, how much text to hold, `1 << bits` bytes each; zlib's level.
+Effort = tuple[int, int, int]
+
+
 class Group(NamedTuple, Generic[L]):
     """Readers who get the same frame; what the last `1 << bits` bytes of their histories hold is the same."""
 
@@ -70,21 +74,13 @@ def text_bits(history: History, count: int, message_bytes: int, most_bits: int) 
     return bits
 
 
-def kept_bits(history: History, count: int, most_bits: int) -> int:
-    """How much text so many at a history hold, `1 << bits` bytes. Few have to do with less: they pay for it, in memory
-    and in time, among few."""
-    return min(history.bits, most_bits, _FEW_BITS if count <= _FEW else _MOST_BITS)
-
-
-def window_bits(history: History, count: int, most_bits: int) -> int:
-    """The largest window to use for a message to them."""
-    return min(STOCK_BITS if history.left > _RANDOM_LEFT else _MOST_BITS, kept_bits(history, count, most_bits))
-
-
-def level(history: History, count: int) -> int:
-    """zlib's level for so many at a history."""
-    is_worth_it = count >= _PATIENT_RECEIVERS or history.least_left < _PATIENT_LEFT
-    return _PATIENT_LEVEL if is_worth_it else STOCK_LEVEL
+def effort(history: History, count: int, most_bits: int) -> Effort:
+    """What a message to so many at a history is worth. Few have to do with less text: they pay for it, in memory and in
+    time, among few."""
+    held_bits = min(history.bits, most_bits, _FEW_BITS if count <= _FEW else _MOST_BITS)
+    window_bits = min(held_bits, STOCK_BITS) if history.left > _RANDOM_LEFT else held_bits
+    is_patient = count >= _PATIENT_RECEIVERS or history.least_left < _PATIENT_LEFT
+    return window_bits, held_bits, _PATIENT_LEVEL if is_patient else STOCK_LEVEL
 
 
 def _divide(
@@ -93,11 +89,11 @@ def _divide(
     """The cost in bytes, and the groups, of readers who have at least `1 << bits` bytes in common, or of one alone."""
     history, lines = readers[0]
     if len(readers) == 1:
-        most_bits = window_bits(history, len(lines), most_bits)
+        most_bits = effort(history, len(lines), most_bits)[0]
         bits = text_bits(history, len(lines), message_bytes, most_bits)
         return _cost(bits, len(lines), message_bytes * history.left), [Group(readers, bits)]
     count = sum(len(lines) for _, lines in readers)
-    most_bits = window_bits(history, count, most_bits)
+    most_bits = effort(history, count, most_bits)[0]
     together = Group(readers, min(bits, most_bits))
     cost_together = _cost(together.bits, count, message_bytes * history.left)
     if bits >= most_bits:

@@ -33,7 +33,7 @@ def split_attachments(value: Any, *, utf8: bool) -> tuple[str, list[bytes]]:
         text: str = _ENCODE[utf8](value)
     except TypeError:  # bytes, or what has no JSON form at all
         return _place(value, utf8=utf8)
-    if utf8 and not _has_utf8(text):
+    if utf8 and not text.isascii() and not _has_utf8(text):
         return _ENCODE[False](value), []
     return text, []
 

@@ -72,7 +72,7 @@ def event_packet(message: Message, *, utf8: bool, ack_id: int | None = None) -> 
 
     Source: socket.io-protocol 5; without attachments the same text as socketio/packet.py's `encode`.
     """
-    body = _event_text(message.event, utf8)
+    body = event_text(message.event, utf8=utf8)
     for payload in message.payloads:
         if payload.text is None:
             break
@@ -93,7 +93,7 @@ def batch_packet(messages: Sequence[Message], *, utf8: bool) -> Packet:
     namespace = messages[0].namespace
     if all(payload.text is not None for message in messages for payload in message.payloads):
         entries = ",".join(
-            f'{{"e":{_event_text(message.event, utf8)}'
+            f'{{"e":{event_text(message.event, utf8=utf8)}'
             + "".join(f',"d":{payload.text}' for payload in message.payloads)
             + (f',"o":"{message.offset}"}}' if message.offset is not None else "}")
             for message in messages
@@ -121,11 +121,12 @@ def prefix(namespace: str, ack_id: int | None = None) -> str:
 
 # An application has few events, and emits each many times.
 @functools.lru_cache(maxsize=1024)
-def _event_text(event: str, utf8: bool) -> str:
+def event_text(event: str, *, utf8: bool) -> str:
+    """An event's name in JSON."""
     return dumps(event, utf8=utf8)
 
 
 @functools.lru_cache(maxsize=1024)
 def event_sizes(event: str, *, utf8: bool) -> tuple[int, int]:
     """The bytes of an event's name in JSON: as Python escapes it, and as it travels."""
-    return len(_event_text(event, False)), len(_event_text(event, utf8).encode())
+    return len(event_text(event, utf8=False)), len(event_text(event, utf8=utf8).encode())

@@ -58,11 +58,10 @@ class PayloadOptimizer:
 
     def encode(self, plain: Payload) -> Payload:
         """Format 2, from format 1."""
-        return self._gzip(self._abbreviate(plain))
+        payload = self._abbreviate(plain) if isinstance(plain.value, dict) else plain
+        return self._gzip(payload) if self.settings.gzip else payload
 
     def _abbreviate(self, plain: Payload) -> Payload:
-        if not isinstance(plain.value, dict):
-            return plain
         must = VERSION_KEY in plain.value  # or the receiver would take it for our mark
         if not self.settings.abbreviate and not must:
             return plain
@@ -75,7 +74,7 @@ class PayloadOptimizer:
     def _gzip(self, payload: Payload) -> Payload:
         """Layer 3; what has bytes in it stays as it is, since its JSON alone would not tell the whole size."""
         settings = self.settings
-        if not settings.gzip or payload.text is None or payload.encoded_bytes <= settings.gzip_threshold_bytes:
+        if payload.text is None or payload.encoded_bytes <= settings.gzip_threshold_bytes:
             return payload
         packed = gzip.compress(payload.text.encode(), settings.gzip_level, mtime=0)
         if len(packed) >= settings.gzip_max_ratio * payload.encoded_bytes:

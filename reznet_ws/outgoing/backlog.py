@@ -38,7 +38,7 @@ class Backlog(dict[Line, Connection]):
                 full.append(connection)
         return room, full
 
-    def queue(self, wire: bytes, lines: Sequence[Line], booked: Callable[..., None]) -> Sequence[Line]:
+    def queue(self, wire: bytes, lines: Sequence[Line], booked: Callable[..., None] | None) -> Sequence[Line]:
         """Queue a frame where the socket is paused; gives the other lines."""
         ready = []
         frame = QueuedFrame(wire, booked, self._budget)

@@ -86,6 +86,7 @@ class Recipients:
     def __init__(self, connections: Sequence[Connection]) -> None:
         self.connections = connections
         self.lines: list[Line] = []
+        # Who has no line, and can still be sent something.
         self.queued: list[Connection] = []
         for connection in connections:
             if connection.line is not None:
@@ -93,24 +94,23 @@ class Recipients:
             elif not connection.is_over:
                 self.queued.append(connection)
 
-    def __bool__(self) -> bool:
-        return bool(self.lines or self.queued)
-
 
 class Audience:
-    """Whom one event is for, by format."""
+    """Whom one event is for, by format; None where that is nobody."""
 
     __slots__ = ("members", "plain", "rows", "short")
 
     def __init__(self, members: list[str], connections: Connections, namespace: str) -> None:
         self.members = members
         known = [connection for sid in members if (connection := connections.get(sid)) is not None]
-        self.short = [connection for connection in known if namespace in connection.granted]
-        self.rows = [connection for connection in known if namespace in connection.granted_rows]
-        if self.short or self.rows:
-            asking = {*self.short, *self.rows}
+        short = [connection for connection in known if namespace in connection.granted]
+        rows = [connection for connection in known if namespace in connection.granted_rows]
+        if short or rows:
+            asking = {*short, *rows}
             known = [connection for connection in known if connection not in asking]
-        self.plain = Recipients(known)
+        self.plain = Recipients(known) if known else None
+        self.short = Recipients(short) if short else None
+        self.rows = Recipients(rows) if rows else None
 
 
 class Connections(dict[str, Connection]):

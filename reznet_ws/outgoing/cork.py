@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from reznet_ws.ledger import Ledger
-from reznet_ws.outgoing.line import Line, Waiting
+from reznet_ws.outgoing.line import Line
 from reznet_ws.outgoing.pacing import Pacer
 
 logger = logging.getLogger("reznet_ws")
@@ -22,34 +22,51 @@ logger = logging.getLogger("reznet_ws")
 _MOST_BYTES = 65_536
 
 
-class _Due:
-    """One frame that waits, and who books it for how many lines."""
+class Waiting:
+    """What waits on one line: frames in their order, one object for all lines that are due the same.
 
-    __slots__ = ("booked", "copies", "data", "lines")
+    Linked backwards, so that all lines move on to the next frame with one object, and what they are due is joined once.
+    """
 
-    def __init__(self, lines: Sequence[Line], data: bytes, booked: Callable[..., None]) -> None:
-        self.lines, self.data, self.booked = lines, data, booked
-        self.copies = len(lines)
+    __slots__ = ("_before", "_data", "_joined")
+
+    def __init__(self, before: Waiting | None, data: bytes) -> None:
+        self._before, self._data = before, data
+        self._joined: bytes | None = data if before is None else None
+
+    def joined(self) -> bytes:
+        """All frames in one piece."""
+        if self._joined is None:
+            parts, at = [], self
+            while at._joined is None:
+                parts.append(at._data)
+                assert at._before is not None
+                at = at._before
+            parts.append(at._joined)
+            self._joined = b"".join(reversed(parts))
+            self._before = None
+        return self._joined
 
 
 class Cork:
     """Lets frames wait: to the end of the loop's turn, and while the server is busy for a few ms."""
 
-    def __init__(self, ledger: Ledger, most_ms: Callable[[], float]) -> None:
+    def __init__(self, ledger: Ledger, most_ms: float) -> None:
         self._ledger = ledger
-        self._most_ms = most_ms
+        # How long what is there may wait, at most.
+        self.most_ms = most_ms
         self._pacer = Pacer()
         self._handle: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._corked: list[Line] = []
-        self._due: list[_Due] = []
+        # Frames that wait: on which lines, and who books so many copies of each.
+        self._due: list[tuple[Sequence[Line], bytes, Callable[..., None] | None]] = []
         self._bytes = 0
 
     def put(self, lines: Sequence[Line], data: bytes, booked: Callable[..., None] | None = None) -> None:
         """Let the same bytes wait on each line; `booked(copies=...)` is called when they leave."""
         corked = self._corked
-        if booked is not None:
-            self._due.append(_Due(lines, data, booked))
+        self._due.append((lines, data, booked))
         last: Waiting | None = None
         after = alone = Waiting(None, data)
         for line in lines:
@@ -64,9 +81,9 @@ class Cork:
         self._bytes += len(data)
         if self._bytes > _MOST_BYTES:
             self.flush()
-        elif self._handle is None or self._loop.is_closed():  # a loop that ended took its timers along
+        elif self._handle is None or self._loop is not asyncio.get_running_loop():  # one that ended took it along
             loop = self._loop = asyncio.get_running_loop()
-            wait_ms = self._pacer.wait_ms(loop.time() * 1000, self._most_ms())
+            wait_ms = self._pacer.wait_ms(loop.time() * 1000, self.most_ms)
             self._handle = loop.call_later(wait_ms / 1000, self._turn) if wait_ms else loop.call_soon(self._turn)
 
     def flush(self) -> None:
@@ -93,17 +110,19 @@ class Cork:
                 logger.exception("A connection cannot be written")
                 line.inner.abort()
         self._ledger.sent_bytes += sent_bytes
-        for frame in due:
-            frame.booked(copies=frame.copies)
+        for lines, _, booked in due:
+            if booked is not None:
+                booked(copies=len(lines))
 
     def forget(self, line: Line) -> None:
         """A line is lost: nothing that waits on it leaves, or is booked."""
         if line.waiting is not None:
             size = len(line.waiting.joined())
-            for frame in reversed(self._due):  # the last that were put on it
-                if size and line in frame.lines:
-                    frame.copies -= 1
-                    size -= len(frame.data)
+            for at in reversed(range(len(self._due))):  # the last that were put on it
+                lines, data, booked = self._due[at]
+                if size and line in lines:
+                    self._due[at] = [other for other in lines if other is not line], data, booked
+                    size -= len(data)
             line.waiting = None
 
     def close(self) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from reznet_ws.ledger import Share
 from reznet_ws.message.fields import VERSION_KEY, PayloadError, check
 from reznet_ws.message.json_text import dumps, escaped_chars, split_attachments
-from reznet_ws.message.packet import BATCH_EVENT, Message, event_sizes, prefix
-from reznet_ws.message.payload import PayloadOptimizer
+from reznet_ws.message.packet import BATCH_EVENT, Message, event_sizes, event_text, pack, prefix
+from reznet_ws.message.payload import Payload, PayloadOptimizer
+from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.settings import Settings
 
 # Shape: event, arguments, namespace, ack id -> the parts of a packet, as the application's own packet class writes it.
@@ -25,25 +26,14 @@ _NO_NAME = "has the event name {!r}, which is not a string"
 
 @dataclass(slots=True)
 class Outgoing:
-    """An event in both formats; the short one only where somebody takes it and it can be had."""
+    """An event in both formats. Where nobody takes format 2 or it cannot be had, `short` is `plain`, and there is no
+    `message` that a batch could hold."""
 
     event: str
     namespace: str
-    parts: Sequence[str | bytes]
-    share: Share
-    short: Message | None
-
-    # What it costs in format 2.
-    short_share: Share
-
-    @property
-    def is_gzipped(self) -> bool:
-        """Whether any part of it was kept gzipped."""
-        if self.short is not None:
-            for payload in self.short.payloads:
-                if payload.gzipped:
-                    return True
-        return False
+    plain: Dispatch
+    short: Dispatch
+    message: Message | None
 
 
 class Encoder:
@@ -76,29 +66,40 @@ class Encoder:
         if self.settings.strict_json:
             check_arguments(event, args)
         written = args if offset is None else [*args, offset]
-        parts, share = self._write_plain(event, name, written, namespace, ack_id)
-        shortened = self._shorten(event, name, args, namespace, optimize, offset) if short else None
-        short_share = share if shortened is None else share_of(shortened, share.off_frame_bytes)
-        return Outgoing(name, namespace, parts, share, shortened, short_share)
+        parts, share, text = self._write_plain(event, name, written, namespace, ack_id)
+        is_secret = name in self.settings.never_compress
+        plain = short_packet = Dispatch(parts, [share], is_secret=is_secret)
+        message = None
+        if short:
+            only = None
+            if text is not None and offset is None and type(args[0]) is dict:  # its text stands in the packet already
+                sizes = share.plain_bytes, share.plain_bytes, share.encoded_bytes, share.encoded_bytes
+                only = Payload(args[0], text, *sizes)
+            message = self._shorten(event, name, args, namespace, optimize, offset, only)
+        if message is not None:
+            packet = pack([message], utf8=self.settings.utf8, ack_id=ack_id)
+            shares = [share_of(message, share.off_frame_bytes)]
+            short_packet = Dispatch([packet.text, *packet.attachments], shares, is_secret=is_secret)
+        return Outgoing(name, namespace, plain, short_packet, message)
 
     def _write_plain(
         self, event: Any, name: str, args: list[Any], namespace: str, ack_id: int | None
-    ) -> tuple[Sequence[str | bytes], Share]:
-        """The packet in format 1."""
+    ) -> tuple[Sequence[str | bytes], Share, str | None]:
+        """The packet in format 1, and the text of its only argument where it has one, and no attachments."""
         if self._write is not None:
             parts = self._write(event, args, namespace, ack_id)
             sizes = tuple(map(_size, parts))
             whole = sum(sizes)
             off_bytes = tuple(size + isinstance(part, str) for size, part in zip(sizes, parts, strict=True))
-            return parts, Share(name, whole, whole, whole, whole, off_bytes, 1)
+            return parts, Share(name, whole, whole, whole, whole, off_bytes, 1), None
         text, attachments = split_attachments([event, *args], utf8=self.settings.utf8)
         count = len(attachments)
         head = f"5{count}-{prefix(namespace, ack_id)}" if attachments else f"2{prefix(namespace, ack_id)}"
         beside = sum(map(len, attachments))
         # An ASCII text has one length, but for DEL, which Python escapes.
-        is_plain = text.isascii() and "\x7f" not in text
-        escaped = len(text) if is_plain else escaped_chars(text)
-        encoded = len(text) if is_plain else len(text.encode())
+        is_ascii = text.isascii()
+        escaped = len(text) if is_ascii and "\x7f" not in text else escaped_chars(text)
+        encoded = len(text) if is_ascii else len(text.encode())
         if isinstance(event, str):
             event_escaped, event_encoded = event_sizes(name, utf8=self.settings.utf8)
         else:
@@ -107,17 +108,32 @@ class Encoder:
         plain_bytes, encoded_bytes = escaped - event_escaped - around, encoded - event_encoded - around
         off_bytes = (1 + len(head.encode()) + escaped, *map(len, attachments))
         share = Share(name, plain_bytes, plain_bytes, encoded_bytes, encoded_bytes, off_bytes, 1)
-        return (head + text, *attachments), share
+        argument = None
+        if len(args) == 1 and not attachments and isinstance(event, str):
+            argument = text[len(event_text(name, utf8=not is_ascii)) + 2 : -1]
+        return (head + text, *attachments), share, argument
 
     def _shorten(
-        self, event: Any, name: str, args: list[Any], namespace: str, optimize: bool, offset: str | None
+        self,
+        event: Any,
+        name: str,
+        args: list[Any],
+        namespace: str,
+        optimize: bool,
+        offset: str | None,
+        only: Payload | None,
     ) -> Message | None:
-        """Format 2; None where it cannot carry the values exactly, so that the event goes plain to all."""
+        """Format 2; None where it cannot carry the values exactly, so that the event goes plain to all.
+
+        `only`: the only argument in format 1, where that is at hand.
+        """
         # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
         optimizer = self._unoptimized if not optimize else self._ungzipped if len(args) > 1 else self._optimizer
         try:
             if not isinstance(event, str):
                 raise PayloadError("$", _NO_NAME.format(event))
+            if only is not None and optimizer.settings.abbreviate:  # which checks it as well
+                return Message(name, (optimizer.encode(only),), namespace, offset)
             payloads = tuple([optimizer.encode(optimizer.encode_plain(arg)) for arg in args])
             return Message(name, payloads, namespace, offset)
         except PayloadError as error:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.ledger import Ledger
 from reznet_ws.outgoing.queued import QueuedFrame
+
+if TYPE_CHECKING:
+    from reznet_ws.outgoing.cork import Waiting
 
 
 class CountingTransport:
@@ -38,32 +41,6 @@ class CountingTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
-
-
-class Waiting:
-    """What waits on one line: frames in their order, one object for all lines that are due the same.
-
-    Linked backwards, so that all lines move on to the next frame with one object, and what they are due is joined once.
-    """
-
-    __slots__ = ("_before", "_data", "_joined")
-
-    def __init__(self, before: Waiting | None, data: bytes) -> None:
-        self._before, self._data = before, data
-        self._joined: bytes | None = data if before is None else None
-
-    def joined(self) -> bytes:
-        """All frames in one piece."""
-        if self._joined is None:
-            parts, at = [], self
-            while at._joined is None:
-                parts.append(at._data)
-                assert at._before is not None
-                at = at._before
-            parts.append(at._joined)
-            self._joined = b"".join(reversed(parts))
-            self._before = None
-        return self._joined
 
 
 class Line(CountingTransport):

@@ -1,6 +1,6 @@
 """Format 3's part of the road: which events travel as rows, and what each group of their receivers is sent.
 
-In: encoded events that travel together, and their connections. Out: packets, each with its shares and its connections.
+In: encoded events that travel together, and their connections. Out: packets, each with its connections.
 Never: sends, or encodes a value again: a row is made of the text that the application's own codec wrote.
 """
 
@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from reznet_ws.ledger import Share
 from reznet_ws.message.rows import Bounds, join
 from reznet_ws.message.rows_sharing import RowsSharing
 from reznet_ws.message.rows_text import LINE_END
 from reznet_ws.outgoing.connection import Connection
+from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Outgoing
 from reznet_ws.settings import Settings
-
-RowsPacket = tuple[Sequence["str | bytes"], list[Share], Sequence[Connection]]
 
 
 class RowsPackets:
@@ -44,29 +42,33 @@ class RowsPackets:
     def may_wait(self, outgoing: Outgoing, batch: bool | None) -> bool:
         """Whether an event may wait for others; `batch`: None leaves it to the settings."""
         settings = self._settings
-        if not self._is_row(outgoing) or outgoing.share.encoded_bytes > settings.batch_max_bytes:
+        if not self._is_row(outgoing) or outgoing.plain.shares[0].encoded_bytes > settings.batch_max_bytes:
             return False
         return outgoing.event in settings.batch_events if batch is None else batch
 
-    def packets(self, batch: Sequence[Outgoing], connections: Sequence[Connection]) -> Iterator[RowsPacket]:
+    def packets(
+        self, batch: Sequence[Outgoing], connections: Sequence[Connection]
+    ) -> Iterator[tuple[Dispatch, Sequence[Connection]]]:
         """The lines of what fits share a packet; what does not fit goes to all as it is."""
         for fits, run in groupby(batch, self._is_row):
             messages = list(run)
             if not fits:
                 for outgoing in messages:
-                    yield outgoing.parts, [outgoing.share], connections
+                    yield outgoing.plain, connections
                 continue
-            texts = [str(outgoing.parts[0]) for outgoing in messages]
+            texts = [str(outgoing.plain.parts[0]) for outgoing in messages]
             for lines, group in self._sharing.ways(texts, connections):
-                shares = [one.share._replace(weight=len(line)) for one, line in zip(messages, lines, strict=True)]
-                yield [join(lines)], shares, group
+                shares = [
+                    one.plain.shares[0]._replace(weight=len(line)) for one, line in zip(messages, lines, strict=True)
+                ]
+                yield Dispatch([join(lines)], shares), group
 
     def _is_row(self, outgoing: Outgoing) -> bool:
         """No attachments, no secret, no text that the lines of a frame cannot hold."""
-        settings, text = self._settings, outgoing.parts[0]
+        settings, text = self._settings, outgoing.plain.parts[0]
         return (
             settings.rows
-            and len(outgoing.parts) == 1
+            and len(outgoing.plain.parts) == 1
             and isinstance(text, str)
             and LINE_END not in text
             and outgoing.event not in settings.never_compress

@@ -104,7 +104,7 @@ def message(text: str | bytes) -> eio_packet.Packet:
 def post(session: Session, *parts: str | bytes) -> Dispatch:
     broadcast = session.server.broadcast
     share = Share("n", 1, 1, 1, 1, tuple([1] * len(parts)), 1)
-    dispatch = Dispatch(parts, broadcast.ledger, [share])
+    dispatch = Dispatch(parts, [share])
     broadcast.post(Recipients([session.connection]), dispatch)
     return dispatch
 
@@ -141,7 +141,7 @@ async def test_before_the_upgrade_everything_is_queued_for_long_polling() -> Non
 
 
 async def test_bytes_that_both_ways_share_are_base64_for_one_and_bytes_for_the_other() -> None:
-    packet = QueuedPacket(Dispatch(["51-x", b"\x00\x01"], new_engine().broadcast.ledger, ()), 1)
+    packet = QueuedPacket(Dispatch(["51-x", b"\x00\x01"], ()), 1)
     for _ in range(2):
         assert packet.encode(b64=True) == "b" + base64.b64encode(b"\x00\x01").decode()
         assert packet.encode() == b"\x00\x01"
@@ -249,11 +249,11 @@ async def test_what_engineios_writer_sends_is_found_once_and_in_its_order() -> N
 async def test_the_queue_has_room_up_to_its_bound_and_whatever_is_alone_in_it() -> None:
     session = new_session(new_engine())
     large = "x" * 200_000
-    assert session.enqueue(Dispatch([large], session.server.broadcast.ledger, ()))
-    assert not session.enqueue(Dispatch(["small"], session.server.broadcast.ledger, ()))
+    assert session.enqueue(Dispatch([large], ()))
+    assert not session.enqueue(Dispatch(["small"], ()))
     await session.poll()
     count = 0
-    while session.enqueue(Dispatch(["small"], session.server.broadcast.ledger, ())):
+    while session.enqueue(Dispatch(["small"], ())):
         count += 1
     assert session.queued_bytes <= SETTINGS.max_queued_bytes
     assert session.queue.qsize() == count > 10

@@ -16,7 +16,7 @@ def used(now: int) -> History:
 
 def filled() -> tuple[KeptCompressors, History, History]:
     kept, first, second = KeptCompressors(), used(5), used(6)
-    kept.begin(7, ROOM_FOR_TWO)
+    kept.trim(7, ROOM_FOR_TWO)
     for history in (first, second):
         assert kept.admits(history, SMALL.memory_bytes)
         kept.keep(history, SMALL)
@@ -41,7 +41,6 @@ def test_the_least_recently_used_makes_way_for_one_used_more_recently_only() -> 
 def test_who_was_used_is_not_the_next_to_go() -> None:
     kept, first, second = filled()
     first.used = 8
-    kept.touch(first)
     kept.keep(used(9), SMALL)
     assert first.compressor is SMALL
     assert second.compressor is None
@@ -49,16 +48,16 @@ def test_who_was_used_is_not_the_next_to_go() -> None:
 
 def test_a_smaller_budget_counts_at_once_and_none_admits_nobody() -> None:
     kept, first, second = filled()
-    kept.begin(8, SMALL.memory_bytes)
+    kept.trim(8, SMALL.memory_bytes)
     assert (first.compressor, second.compressor) == (None, SMALL)
-    kept.begin(8, 0)
+    kept.trim(8, 0)
     assert (len(kept), kept.memory_bytes) == (0, 0)
     assert not kept.admits(used(9), SMALL.memory_bytes)
 
 
 def test_the_idle_keep_none() -> None:
     kept, first, second = filled()
-    kept.begin(5 + 1025, ROOM_FOR_TWO)
+    kept.trim(5 + 1025, ROOM_FOR_TWO)
     assert (first.compressor, second.compressor) == (None, SMALL)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reznet_ws.deflate.history import History
-from reznet_ws.deflate.sharing import STOCK_BITS, Readers, divide, kept_bits, level, text_bits, window_bits
+from reznet_ws.deflate.sharing import STOCK_BITS, Readers, divide, effort, text_bits
 
 
 def history(*messages: bytes, bits: int = 15) -> History:
@@ -86,16 +86,16 @@ def test_the_less_histories_have_in_common_the_more_compressions_are_worth_it_to
 
 
 def test_few_hold_half_of_what_several_do_and_a_client_no_more_than_it_promised() -> None:
-    assert [kept_bits(History(15), count, 15) for count in (1, 2, 3)] == [14, 14, 15]
-    assert [kept_bits(History(bits), 3, 15) for bits in (9, 12)] == [9, 12]
-    assert kept_bits(History(15), 3, 13) == 13
+    assert [effort(History(15), count, 15)[1] for count in (1, 2, 3)] == [14, 14, 15]
+    assert [effort(History(bits), 3, 15)[1] for bits in (9, 12)] == [9, 12]
+    assert effort(History(15), 3, 13)[1] == 13
 
 
 def test_random_text_is_not_looked_for_far_away() -> None:
     random_text = History(15)
     for number in range(60):
         random_text.append(message(number), 1 << 15, 420, now=1)
-    assert window_bits(random_text, 100, 15) == STOCK_BITS
+    assert effort(random_text, 100, 15)[0] == STOCK_BITS
 
 
 def test_patience_goes_to_long_matches_and_to_many() -> None:
@@ -103,4 +103,4 @@ def test_patience_goes_to_long_matches_and_to_many() -> None:
     for number in range(30):
         easy.append(message(number), 1 << 15, 100, now=1)
         hard.append(message(number), 1 << 15, 250, now=1)
-    assert [level(easy, 1), level(hard, 1), level(hard, 20)] == [8, 6, 8]
+    assert [effort(easy, 1, 15)[2], effort(hard, 1, 15)[2], effort(hard, 20, 15)[2]] == [8, 6, 8]

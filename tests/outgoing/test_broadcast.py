@@ -118,7 +118,7 @@ class Deliveries(RuleBasedStateMachine):
         assert sum(row.wire_bytes for row in rows.values()) == event_bytes
         assert sum(row.frames for row in rows.values()) == event_frames
         assert self.road.ledger.sent_bytes == sent_bytes
-        skipped = sum(dispatch.messages for connection, dispatch in self.road.missed if not self.was_cut(connection))
+        skipped = sum(len(dispatch.shares) for connection, dispatch in self.road.missed if not self.was_cut(connection))
         assert skipped <= self.road.slow_readers.skipped_messages
 
     def was_cut(self, connection: Connection) -> bool:
@@ -128,7 +128,7 @@ class Deliveries(RuleBasedStateMachine):
         """What it was sent, but for what it missed."""
         expected = list(client.expected)
         for connection, dispatch in self.road.missed:
-            if connection is client.connection and dispatch.messages:
+            if connection is client.connection and dispatch.shares:
                 for item in client.items_of(dispatch):
                     if item in expected:
                         expected.remove(item)

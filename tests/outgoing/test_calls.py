@@ -13,8 +13,7 @@ from conformance.harness import NEW_WS, OLD_WS, connected, end_of, open_site
 import reznet_ws
 
 OURS = str(Path(reznet_ws.__file__).parent)
-# Three calls more where a busy server sets a timer in place of waiting for the end of the turn.
-MOST_ENTRIES, MOST_CALLS = 64, 156
+MOST_ENTRIES, MOST_CALLS = 30, 82
 MESSAGE = {
     "message_id": "m-1",
     "channel_id": "c-1",
@@ -45,17 +44,23 @@ async def test_an_emit_to_six_clients_of_two_formats_takes_few_calls() -> None:
     async with open_site() as site, connected(site.url, *[OLD_WS] * 3, *[NEW_WS] * 3) as clients:
         for _ in range(3):  # what is made once is made
             await site.sio.emit("message_new", MESSAGE)
-        calls = Calls()
-        sending = site.sio.emit("message_new", MESSAGE)
-        sys.setprofile(calls.note)
-        try:
-            sending.send(None)  # up to where it gives the loop a turn
-        finally:
-            sys.setprofile(None)
-        sending.close()
+        measured = []
+        for _ in range(5):  # a busy server sets a timer in place of waiting for the end of the turn: some calls more
+            calls = Calls()
+            sending = site.sio.emit("message_new", MESSAGE)
+            sys.setprofile(calls.note)
+            try:
+                sending.send(None)  # up to where it gives the loop a turn
+            finally:
+                sys.setprofile(None)
+            sending.close()
+            measured.append(calls)
+            for client in clients:
+                await client.got("message_new", 3 + len(measured))
+        calls = min(measured, key=lambda calls: calls.calls.total())
         print(f"entries {calls.entries.total()}, calls {calls.calls.total()}", *calls.calls.most_common(), sep="\n")
-        await end_of(site, clients)
         assert calls.entries.total() <= MOST_ENTRIES, calls.entries
         assert calls.calls.total() <= MOST_CALLS, calls.calls
+        await end_of(site, clients)
         for client in clients:
-            assert [event.args[0] for event in client.events[:-1]] == [MESSAGE] * 4
+            assert [event.args[0] for event in client.events[:-1]] == [MESSAGE] * 8

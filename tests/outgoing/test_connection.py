@@ -34,7 +34,7 @@ def connections(*sids: str) -> Connections:
 
 
 def sids(audience: Audience) -> list[str]:
-    return [connection.sid for connection in audience.plain.connections]
+    return [] if audience.plain is None else [connection.sid for connection in audience.plain.connections]
 
 
 def test_receivers_go_by_their_line_or_by_their_queue_and_not_at_all_once_they_are_over() -> None:
@@ -43,15 +43,15 @@ def test_receivers_go_by_their_line_or_by_their_queue_and_not_at_all_once_they_a
     over.is_over = closed.is_over = True
     receivers = Recipients([lined, queued, over, closed])
     assert (receivers.lines, receivers.queued) == ([lined.line], [queued])
-    assert receivers
-    assert not Recipients([over])
+    assert (Recipients([over]).lines, Recipients([over]).queued) == ([], [])
 
 
 def test_an_audience_is_divided_by_the_format_that_was_granted_in_the_namespace() -> None:
     known = connections("a", "b", "c")
     known["b"].granted = frozenset({"/chat"})
     audience = known.audience(["a", "b", "c", "unknown"], "/chat")
-    assert (sids(audience), audience.short) == (["a", "c"], [known["b"]])
+    assert audience.short is not None
+    assert (sids(audience), audience.short.connections, audience.rows) == (["a", "c"], [known["b"]], None)
     assert sids(known.audience(["a", "b", "c"], "/")) == ["a", "b", "c"]
 
 

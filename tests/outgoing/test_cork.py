@@ -16,7 +16,7 @@ from reznet_ws.outgoing.line import Line
 
 async def test_what_is_due_in_one_turn_of_the_loop_leaves_in_one_write_and_at_its_end() -> None:
     (line, socket), (other, others) = new_line(), new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
+    cork = Cork(Ledger(), 5.0)
     cork.put([line, other], b"one ")
     cork.put([line], b"two ")
     cork.put([line, other], b"three")
@@ -27,7 +27,7 @@ async def test_what_is_due_in_one_turn_of_the_loop_leaves_in_one_write_and_at_it
 
 async def test_while_writing_takes_long_more_leaves_with_each_write_but_waits_no_longer_than_it_may() -> None:
     line, socket = new_line(takes_s=0.02)
-    cork = Cork(Ledger(), lambda: 30.0)
+    cork = Cork(Ledger(), 30.0)
     cork.put([line], b"first")
     await turn()
     began = asyncio.get_running_loop().time()
@@ -43,7 +43,7 @@ async def test_while_writing_takes_long_more_leaves_with_each_write_but_waits_no
 
 async def test_much_is_written_without_waiting() -> None:
     line, socket = new_line()
-    cork = Cork(Ledger(), lambda: 1000.0)
+    cork = Cork(Ledger(), 1000.0)
     cork.put([line], b"x" * 65_000)
     cork.put([line], b"y" * 1_000)
     assert socket.writes == [b"x" * 65_000 + b"y" * 1_000]
@@ -53,7 +53,7 @@ async def test_much_is_written_without_waiting() -> None:
 
 async def test_lines_that_are_due_the_same_are_written_one_and_the_same_bytes() -> None:
     pairs = [new_line() for _ in range(5)]
-    cork = Cork(Ledger(), lambda: 5.0)
+    cork = Cork(Ledger(), 5.0)
     for data in (b"one ", b"two"):
         cork.put([line for line, _ in pairs], data)
     cork.close()
@@ -62,7 +62,7 @@ async def test_lines_that_are_due_the_same_are_written_one_and_the_same_bytes() 
 
 async def test_a_closing_line_writes_what_waits_and_a_dropped_one_forgets_it() -> None:
     (closing, first), (dropped, second) = new_line(), new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
+    cork = Cork(Ledger(), 5.0)
     cork.put([closing, dropped], b"last")
     closing.close()
     assert (first.writes, first.is_closed) == ([b"last"], True)
@@ -75,7 +75,7 @@ async def test_a_closing_line_writes_what_waits_and_a_dropped_one_forgets_it() -
 async def test_every_byte_is_counted_when_it_is_written_and_only_then() -> None:
     ledger = Ledger()
     (line, _), (other, _) = new_line(ledger=ledger), new_line(ledger=ledger)
-    cork = Cork(ledger, lambda: 5.0)
+    cork = Cork(ledger, 5.0)
     cork.put([line, other], b"12345")
     assert ledger.sent_bytes == 0
     line.write(b"678")
@@ -93,11 +93,12 @@ async def test_frames_are_booked_when_they_leave_for_all_lines_but_those_that_we
     ledger = Ledger()
     pairs = [new_line(ledger=ledger) for _ in range(3)]
     lines = [line for line, _ in pairs]
-    cork = Cork(ledger, lambda: 5.0)
+    cork = Cork(ledger, 5.0)
     cork.put(lines, b"one", booking("one"))
     lines[1].write(b"takes along what waits")
     cork.put(lines, b"two", booking("two"))
     cork.put(lines[:2], b"three", booking("three"))
+    cork.put(lines[:2], b"an acknowledgement, which belongs to no event")
     assert booked == []
     cork.forget(lines[1])
     lines[1].drop()
@@ -119,7 +120,7 @@ async def test_one_transport_that_fails_is_cut_and_no_other_line_notices() -> No
             self.is_aborted = True
 
     failing, (line, socket) = Failing(), new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
+    cork = Cork(Ledger(), 5.0)
     for data in (b"one", b"two"):
         cork.put([Line(failing, Ledger()), line], data)
         cork.flush()
@@ -130,7 +131,7 @@ async def test_one_transport_that_fails_is_cut_and_no_other_line_notices() -> No
 
 def test_a_loop_that_ended_before_what_waited_could_leave_holds_up_no_later_one() -> None:
     line, socket = new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
+    cork = Cork(Ledger(), 5.0)
 
     async def cut_short() -> None:
         now_ms = asyncio.get_running_loop().time() * 1000
@@ -159,7 +160,7 @@ def test_no_line_loses_doubles_or_overtakes_anything(steps: list[tuple[str, set[
     expected = [b""] * 4
 
     async def drive() -> None:
-        cork = Cork(Ledger(), lambda: 5.0)
+        cork = Cork(Ledger(), 5.0)
         actions: dict[str, Any] = {
             "put": lambda some, data: cork.put([pairs[number][0] for number in some], data),
             "write": lambda some, data: [pairs[number][0].write(data) for number in some],

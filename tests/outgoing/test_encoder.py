@@ -67,13 +67,13 @@ CALLS: list[tuple[Any, list[Any]]] = [
 @pytest.mark.parametrize("ack_id", [None, 12])
 def test_without_layers_the_parts_are_stocks(event: Any, args: list[Any], namespace: str, ack_id: int | None) -> None:
     outgoing = Encoder(OFF).encode(event, args, namespace, short=False, ack_id=ack_id)
-    assert list(outgoing.parts) == stocks(event, args, namespace, ack_id)
+    assert list(outgoing.plain.parts) == stocks(event, args, namespace, ack_id)
 
 
 @pytest.mark.parametrize(("event", "args"), CALLS, ids=ascii)
 @pytest.mark.parametrize("ack_id", [None, 12])
 def test_with_utf8_the_same_comes_out_of_it(event: Any, args: list[Any], ack_id: int | None) -> None:
-    text, *attachments = Encoder(Settings()).encode(event, args, "/", short=False, ack_id=ack_id).parts
+    text, *attachments = Encoder(Settings()).encode(event, args, "/", short=False, ack_id=ack_id).plain.parts
     stock_text, *stock_attachments = stocks(event, args, "/", ack_id)
     assert attachments == stock_attachments
     start = str(stock_text).index("[")
@@ -91,17 +91,17 @@ calls = st.tuples(s.event_names, st.lists(s.payloads_with_bytes, max_size=3))
 def test_sizes_are_what_stock_sends_and_what_travels(call: Any, namespace: str, ack_id: int | None, utf8: bool) -> None:
     event, args = call
     outgoing = Encoder(OFF.replace(utf8=utf8)).encode(event, args, namespace, short=False, ack_id=ack_id)
-    stock, share = stocks(event, args, namespace, ack_id), outgoing.share
+    stock, share = stocks(event, args, namespace, ack_id), outgoing.plain.shares[0]
     # `off_frame_bytes` is what goes into each WebSocket frame: Engine.IO's packet type in front of text.
     assert share.off_frame_bytes == tuple(size(part) + isinstance(part, str) for part in stock)
     assert share.plain_bytes == payload_bytes(event, stock, utf8=False)
-    assert share.encoded_bytes == payload_bytes(event, outgoing.parts, utf8=utf8 and not _is_escaped(outgoing))
+    assert share.encoded_bytes == payload_bytes(event, outgoing.plain.parts, utf8=utf8 and not _is_escaped(outgoing))
     assert (share.abbreviated_bytes, share.gzipped_bytes) == (share.plain_bytes, share.encoded_bytes)
 
 
 def _is_escaped(outgoing: Outgoing) -> bool:
     """A lone surrogate anywhere keeps escapes throughout."""
-    return str(outgoing.parts[0]).isascii()
+    return str(outgoing.plain.parts[0]).isascii()
 
 
 def payload_bytes(event: str, parts: Sequence[str | bytes], *, utf8: bool) -> int:
@@ -116,7 +116,7 @@ def payload_bytes(event: str, parts: Sequence[str | bytes], *, utf8: bool) -> in
 
 @pytest.mark.parametrize(("event", "args"), [(1, []), (None, [1]), (1.5, ["é"]), ((), [])], ids=repr)
 def test_the_sizes_of_an_event_whose_name_is_no_string(event: Any, args: list[Any]) -> None:
-    share = Encoder(OFF).encode(event, args, "/", short=False).share
+    share = Encoder(OFF).encode(event, args, "/", short=False).plain.shares[0]
     assert share.event == str(event)
     assert share.plain_bytes == sum(len(json.dumps(arg)) for arg in args)
 
@@ -128,22 +128,22 @@ def test_the_sizes_of_an_event_whose_name_is_no_string(event: Any, args: list[An
 def test_what_is_short_decodes_to_what_was_emitted(call: Any, settings: Settings) -> None:
     event, args = call
     outgoing = Encoder(settings).encode(event, args, "/", short=True)
-    assert outgoing.short is not None
-    assert outgoing.short.event == event
-    assert s.exactly([decode_payload(payload.value) for payload in outgoing.short.payloads]) == s.exactly(args)
-    assert outgoing.share == Encoder(settings).encode(event, args, "/", short=False).share
+    assert outgoing.message is not None
+    assert outgoing.message.event == event
+    assert s.exactly([decode_payload(payload.value) for payload in outgoing.message.payloads]) == s.exactly(args)
+    assert outgoing.plain.shares[0] == Encoder(settings).encode(event, args, "/", short=False).plain.shares[0]
 
 
 def test_nothing_is_shortened_that_nobody_takes() -> None:
     outgoing = Encoder(Settings()).encode("say", [{"message_id": 1}], "/", short=False)
-    assert outgoing.short is None
-    assert outgoing.short_share is outgoing.share
+    assert outgoing.message is None
+    assert outgoing.short is outgoing.plain
 
 
 def test_unoptimized_it_travels_as_it_is_and_only_what_looks_like_ours_is_marked() -> None:
     encoder = Encoder(Settings(gzip=True, gzip_threshold_bytes=0))
     values = {"message_id": "x" * 1000}, {"_v": 2}
-    plain, marked = (encoder.encode("say", [value], "/", short=True, optimize=False).short for value in values)
+    plain, marked = (encoder.encode("say", [value], "/", short=True, optimize=False).message for value in values)
     assert plain is not None
     assert plain.payloads[0].value == values[0]
     assert marked is not None
@@ -158,8 +158,8 @@ def test_unoptimized_it_travels_as_it_is_and_only_what_looks_like_ours_is_marked
 )
 def test_what_format_2_cannot_carry_exactly_goes_plain(event: Any, args: list[Any]) -> None:
     outgoing = Encoder(Settings()).encode(event, args, "/", short=True)
-    assert outgoing.short is None
-    assert list(outgoing.parts) == stocks(event, args)
+    assert outgoing.message is None
+    assert list(outgoing.plain.parts) == stocks(event, args)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,11 @@ def test_bytes_beside_one_argument_do_not_make_bytes_of_what_looks_like_a_placeh
     settings = Settings(gzip=True, gzip_threshold_bytes=0, gzip_max_ratio=1.0)
     args = [{"content": "x" * 1000}, {"_placeholder": True, "num": 0}]
     outgoing = Encoder(settings).encode("say", args, "/", short=True)
-    assert outgoing.short is not None
-    assert not outgoing.is_gzipped
-    assert Encoder(settings).encode("say", args[:1], "/", short=True).is_gzipped
+    assert outgoing.message is not None
+    assert not any(payload.gzipped for payload in outgoing.message.payloads)
+    alone = Encoder(settings).encode("say", args[:1], "/", short=True).message
+    assert alone is not None
+    assert alone.payloads[0].gzipped
 
 
 # Errors
@@ -246,11 +248,11 @@ def test_an_own_codec_is_called_once_and_what_it_wrote_is_sent_as_it_is(ack_id: 
         "say", ["é", day], "/", short=False, ack_id=ack_id
     )
     assert Counting.calls == before + 1
-    assert list(outgoing.parts) == [
+    assert list(outgoing.plain.parts) == [
         f"2{'' if ack_id is None else ack_id}{json.dumps(['say', 'é', str(day)], indent=1)}"
     ]
-    whole = size(outgoing.parts[0])
-    assert outgoing.share == Share("say", whole, whole, whole, whole, (whole + 1,), 1)
+    whole = size(outgoing.plain.parts[0])
+    assert outgoing.plain.shares[0] == Share("say", whole, whole, whole, whole, (whole + 1,), 1)
 
 
 def test_python_socketios_own_packets_need_nobody_else_to_write_them() -> None:
@@ -262,5 +264,5 @@ def test_other_packets_are_written_by_their_class(serializer: Any) -> None:
     sio = server(serializer)
     encoded = sio.packet_class(EVENT, namespace="/chat", data=["say", "é", 1], id=7).encode()
     outgoing = Encoder(Settings(), write_packet(sio)).encode("say", ["é", 1], "/chat", short=False, ack_id=7)
-    assert list(outgoing.parts) == [encoded]
-    assert outgoing.share.off_frame_bytes == (size(encoded) + isinstance(encoded, str),)
+    assert list(outgoing.plain.parts) == [encoded]
+    assert outgoing.plain.shares[0].off_frame_bytes == (size(encoded) + isinstance(encoded, str),)

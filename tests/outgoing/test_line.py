@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,19 +13,20 @@ from hypothesis import strategies as st
 from outgoing.sockets import new_line, turn
 
 from reznet_ws.deflate.frame import build_frame
-from reznet_ws.ledger import EventTotals, Ledger, Share, Tally
+from reznet_ws.ledger import EventTotals, Ledger, Share
 from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.line import CountingTransport, Line
 from reznet_ws.outgoing.queued import QueuedFrame
 
 
-def new_tally(ledger: Ledger, event: str = "n") -> Tally:
-    return Tally(ledger, [Share(event, 1, 1, 1, 1, (1,), 1)])
+def booking(ledger: Ledger, frame: bytes) -> Callable[..., None]:
+    shares = [Share("n", 1, 1, 1, 1, (1,), 1)]
+    return partial(ledger.record, shares, len(frame) - 2, len(frame), first=True)
 
 
 def queue(line: Line, number: int, ledger: Ledger | None = None) -> None:
     frame = build_frame(1, str(number).encode())
-    line.queue(QueuedFrame(frame, new_tally(ledger or Ledger()).booking(len(frame) - 2, len(frame), first=True)))
+    line.queue(QueuedFrame(frame, booking(ledger or Ledger(), frame)))
 
 
 def frames(*numbers: int) -> bytes:
@@ -90,7 +93,7 @@ def test_a_socket_that_fills_again_keeps_the_rest_queued() -> None:
 def test_what_waited_on_the_line_when_it_paused_goes_first() -> None:
     async def drive() -> None:
         line, socket = new_line()
-        cork = Cork(Ledger(), lambda: 5.0)
+        cork = Cork(Ledger(), 5.0)
         cork.put([line], b"corked ")
         line.pause()
         queue(line, 1)
@@ -253,7 +256,7 @@ async def test_nobody_waits_for_a_client_that_is_gone() -> None:
 
 async def test_a_line_that_rests_writes_what_waits_at_once_and_what_comes_next_later_and_in_order() -> None:
     (line, socket), (other, others) = new_line(), new_line()
-    cork = Cork(Ledger(), lambda: 5.0)
+    cork = Cork(Ledger(), 5.0)
     cork.put([line, other], b"one ")
     line.rest(20)
     assert (socket.writes, others.writes) == ([b"one "], [])
@@ -306,7 +309,7 @@ def test_whatever_happens_when_everything_leaves_once_in_order_and_is_booked(ste
     said: set[int] = set()
 
     async def drive() -> int:
-        cork, count, is_closed = Cork(ledger, lambda: 5.0), 0, False
+        cork, count, is_closed = Cork(ledger, 5.0), 0, False
         for step in steps:
             match step:
                 case "put" if not is_closed:
@@ -314,7 +317,7 @@ def test_whatever_happens_when_everything_leaves_once_in_order_and_is_booked(ste
                         queue(line, count, ledger)
                     else:
                         frame = frames(count)
-                        cork.put([line], frame, new_tally(ledger).booking(len(frame) - 2, len(frame), first=True))
+                        cork.put([line], frame, booking(ledger, frame))
                     count += 1
                 case "say" if not is_closed:  # of no event
                     line.write(frames(count))
