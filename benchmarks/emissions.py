@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reznet_ws.demo.cursors import move_cursors
 from reznet_ws.demo.workload import generate
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -75,18 +75,8 @@ def chat_conversations(count: int, seed: int = 1) -> list[list[RecordedEvent]]:
 
 def small_conversations(count: int, seed: int = 1) -> list[list[RecordedEvent]]:
     """Moves of cursors: about 100 bytes each, all of one shape."""
-    return [_moves(random.Random(seed * 1000 + number)) for number in range(count)]
-
-
-def _moves(draw: random.Random) -> list[RecordedEvent]:
-    document, people = f"{draw.getrandbits(64):016x}", [f"{draw.getrandbits(32):08x}" for _ in range(6)]
-    places = {person: [draw.randrange(1600), draw.randrange(900)] for person in people}
-    moves = []
-    for _ in range(CONVERSATION_MESSAGES):
-        person = draw.choice(people)
-        x, y = places[person] = [place + draw.randint(-40, 40) for place in places[person]]
-        moves.append(RecordedEvent("cursor", {"document": document, "person": person, "x": x, "y": y}))
-    return moves
+    moves = (itertools.islice(move_cursors(seed * 1000 + number), CONVERSATION_MESSAGES) for number in range(count))
+    return [[RecordedEvent(move.event, move.data) for move in several] for several in moves]
 
 
 def in_batches(emissions: Sequence[RecordedEvent], size: int = PER_BATCH) -> list[RecordedEvent]:

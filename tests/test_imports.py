@@ -27,6 +27,7 @@ PURE = [
     "recovery.visits",
     "demo.vocabulary",
     "demo.cast",
+    "demo.cursors",
     "demo.scenes",
     "demo.topologies",
     "demo.workload",
