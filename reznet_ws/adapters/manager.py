@@ -14,10 +14,11 @@ from typing import Any
 
 import socketio
 
+from reznet_ws.adapters.adopting import adopt, write_packet
 from reznet_ws.adapters.compat import missing
 from reznet_ws.adapters.keeping import Keeper
 from reznet_ws.adapters.recovering import RecoveringManager, RecoveringServer
-from reznet_ws.adapters.socketio import OptimizedServer, adopt, optimize_and_batch, write_packet
+from reznet_ws.adapters.socketio import OptimizedServer, optimize_and_batch
 from reznet_ws.ledger import Ledger
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.encoder import check_arguments

@@ -1,10 +1,9 @@
-"""One line at set-up: everything an application emits takes our road.
+"""python-socketio's server and its manager, by whom everything an application emits takes our road.
 
-In: the application's own `socketio.AsyncServer`. Out: the same server, saving bytes and counting them.
-Never: replaces an attribute, or touches another server in the same process.
+In: what an application emits, and what its clients send. Out: events on the road, packets checked.
+Never: replaces an attribute: these are subclasses, also for servers that exist already (`adapters/adopting.py`).
 
-Ours are subclasses of python-socketio's classes, and a server that exists is given them. What an application has put in
-front of what it had stays in front. Private names are listed in `adapters/compat.py`.
+Private names are listed in `adapters/compat.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import contextvars
 from collections.abc import Callable, Hashable
 from typing import Any
 
-import engineio
 import socketio
 from socketio import packet as sio_packet
 
@@ -246,68 +244,3 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
 def as_arguments(data: Any) -> list[Any]:
     """The arguments that python-socketio takes what is emitted for."""
     return list(data) if isinstance(data, tuple) else [] if data is None else [data]
-
-
-def adopt(
-    sio: socketio.AsyncServer,
-    road: Broadcast,
-    server_class: type[OptimizedServer] = OptimizedServer,
-    manager_class: type[OptimizedManager] = OptimizedManager,
-) -> bool:
-    """Give a server and its parts our classes; what an application has put in front stays in front.
-
-    Gives whether the application sends by a way of its own, which each message then takes.
-    """
-    manager, eio = sio.manager, sio.eio
-    is_watched = _is_replaced(sio, "_send_eio_packet", socketio.AsyncServer) or any(
-        _is_replaced(eio, name, engineio.AsyncServer) for name in ("send_packet", "send")
-    )
-    stock = {name: getattr(sio, f"_handle_eio_{name}") for name in ("connect", "message", "disconnect")}
-    _put_below(manager, manager_class, socketio.AsyncManager)
-    _put_below(sio, server_class, socketio.AsyncServer)
-    for name, handler in stock.items():
-        if eio.handlers.get(name) == handler:  # the Admin UI's own handlers call ours by their names
-            eio.on(name, getattr(sio, f"_handle_eio_{name}"))
-    has_own_queue = _is_replaced(eio, "create_queue", engineio.AsyncServer)
-    is_watched = is_watched or has_own_queue  # which may be bounded: whoever sends then waits
-    _put_below(eio, Engine, engineio.AsyncServer)
-    kind, refusal = sio.packet_class, None
-    if kind.encode is not sio_packet.Packet.encode or not kind.uses_binary_events:
-        refusal = f"the server's own packet class {kind.__name__} writes its packets"
-    elif is_watched:
-        refusal = "the application sends by a way of its own"
-    eio.adopt(road, sio.environ, has_own_queue=has_own_queue, refusal=refusal)
-    return is_watched
-
-
-def write_packet(sio: socketio.AsyncServer) -> Any:
-    """How a server's own packet class writes an event; None where it is python-socketio's, with Python's JSON."""
-    kind = sio.packet_class
-    is_plain = kind.encode is sio_packet.Packet.encode and kind.json is engineio.json and kind.uses_binary_events
-    if is_plain:
-        return None
-
-    def write(event: Any, args: list[Any], namespace: str, ack_id: int | None) -> list[str | bytes]:
-        encoded = kind(sio_packet.EVENT, namespace=namespace, data=[event, *args], id=ack_id).encode()
-        return encoded if isinstance(encoded, list) else [encoded]
-
-    return write
-
-
-def _put_below(thing: Any, ours: type, stock: type) -> None:
-    plain = type(thing)
-    if not issubclass(plain, ours):
-        change_class(thing, ours if plain is stock else type(f"Optimized{plain.__name__}", (plain, ours), {}))
-
-
-def change_class(thing: Any, kind: type) -> None:
-    """Give an object another class; a method `emit` that somebody kept (the Admin UI, where it came first) follows."""
-    method = getattr(type(thing), "emit", None)
-    kept = [name for name, value in vars(thing).items() if method is not None and value == method.__get__(thing)]
-    thing.__class__ = kind
-    for name in kept:
-        setattr(thing, name, thing.__class__.emit.__get__(thing))
-
-
-def _is_replaced(thing: Any, name: str, stock: type) -> bool:
-    return name in vars(thing) or getattr(type(thing), name) is not getattr(stock, name)

@@ -20,7 +20,8 @@ from typing import Any
 import engineio
 import socketio
 
-from reznet_ws.adapters.socketio import OptimizedManager, as_arguments, change_class
+from reznet_ws.adapters.adopting import change_class
+from reznet_ws.adapters.socketio import OptimizedManager, as_arguments
 from reznet_ws.message.digest import digest
 
 # An application whose traffic is planned says here when the message was due, on the monotonic clock.

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from socketio.packet import EVENT, Packet
 
-from reznet_ws.adapters.socketio import write_packet
+from reznet_ws.adapters.adopting import write_packet
 from reznet_ws.ledger import Share
 from reznet_ws.message.fields import PayloadError
 from reznet_ws.message.payload import decode_payload
