@@ -105,6 +105,17 @@ class Settings:
     max_held_bytes: int = _limit(134_217_728, 1_048_576, 1 << 40, "held by all queues, at most", "bytes")
     skip_slow_readers: bool = _switch(False, "a slow reader misses messages instead of its connection")
 
+    # What a client may ask for; 0 is off. A connection takes about 50 KB. Behind a proxy that does not say whose a
+    # request is (uvicorn's --forwarded-allow-ips), all clients have one address. Who is too fast is closed with 1008.
+    max_connections: int = _limit(65_536, 0, 10_000_000, "connections, at most")
+    max_connections_per_address: int = _limit(0, 0, 10_000_000, "connections from one address, at most")
+    max_joins_per_s: int = _limit(100, 0, 1_000_000, "namespaces that a client joins in a second, at most")
+    max_events_per_s: int = _limit(0, 0, 1_000_000, "events from a client in a second, at most")
+    # Node's Socket.IO gives 45 s (connectTimeout).
+    join_timeout_s: float = _limit(25, 0, 3600, "a client joins a namespace within", "s")
+    # As nginx (client_header_timeout) and Node (headersTimeout) have it; uvicorn waits for ever.
+    header_timeout_s: float = _limit(60, 0, 3600, "a request's headers come within", "s")
+
     # A server that stops says 1012 to a client once all that it is due is written; a slow reader may take so long.
     # Docker kills after 10 s, Kubernetes after 30. Clients come back at once, and would do so together where they are
     # told together: the goodbyes may be spread.

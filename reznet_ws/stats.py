@@ -34,6 +34,18 @@ class SlowReaders:
     )
 
 
+@dataclass(slots=True)
+class LimitFigures:
+    """Who asked for too much."""
+
+    refused_connections: int = field(default=0, metadata={"description": "beyond max_connections"})
+    refused_addresses: int = field(default=0, metadata={"description": "beyond max_connections_per_address"})
+    closed_joins: int = field(default=0, metadata={"description": "connections beyond max_joins_per_s"})
+    closed_events: int = field(default=0, metadata={"description": "connections beyond max_events_per_s"})
+    closed_unjoined: int = field(default=0, metadata={"description": "connections that joined nothing in time"})
+    closed_slow_headers: int = field(default=0, metadata={"description": "connections whose request did not come"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireFigures:
     """What left at the sockets."""
@@ -78,6 +90,7 @@ class Report:
     active_connections: int
     wire: WireFigures
     slow_readers: SlowReaders
+    limits: LimitFigures
     windows: WindowFigures
     events: dict[str, EventTotals]
     recovery: RecoveryFigures | None = field(
@@ -110,6 +123,7 @@ def report(
     active_connections: int,
     uncounted_connections: int,
     slow_readers: SlowReaders,
+    limits: LimitFigures,
     windows: WindowFigures,
     recovery: RecoveryFigures | None = None,
 ) -> Report:
@@ -137,6 +151,7 @@ def report(
             uncounted_connections=uncounted_connections,
         ),
         slow_readers=slow_readers,
+        limits=limits,
         windows=windows,
         events=rows,
         recovery=recovery,

@@ -15,9 +15,10 @@ from seed import STATS_FIELDS
 from reznet_ws.ledger import EventTotals, Ledger, Share
 from reznet_ws.outgoing.encoder import Encoder, Outgoing
 from reznet_ws.settings import Settings
-from reznet_ws.stats import MessageCounts, SlowReaders, WindowFigures, report
+from reznet_ws.stats import LimitFigures, MessageCounts, SlowReaders, WindowFigures, report
 
 SLOW = SlowReaders(closed_connections=1, skipped_messages=2, queued_bytes=3)
+LIMITS = LimitFigures(refused_connections=4, closed_unjoined=1)
 WINDOWS = WindowFigures(connections=3, histories=2, in_step=2, text_bytes=900, kept_compressors=1, kept_bytes=98_304)
 
 
@@ -36,6 +37,7 @@ def _report(counts: MessageCounts, ledger: Ledger | None = None) -> dict[str, An
         active_connections=3,
         uncounted_connections=1,
         slow_readers=SLOW,
+        limits=LIMITS,
         windows=WINDOWS,
     )
     return dataclasses.asdict(made)
@@ -43,8 +45,18 @@ def _report(counts: MessageCounts, ledger: Ledger | None = None) -> dict[str, An
 
 def test_nothing_sent_is_all_zeros() -> None:
     said = _report(MessageCounts())
-    assert list(said) == [*STATS_FIELDS, "active_connections", "wire", "slow_readers", "windows", "events", "recovery"]
-    assert (said["slow_readers"], said["windows"]) == (dataclasses.asdict(SLOW), dataclasses.asdict(WINDOWS))
+    assert list(said) == [
+        *STATS_FIELDS,
+        "active_connections",
+        "wire",
+        "slow_readers",
+        "limits",
+        "windows",
+        "events",
+        "recovery",
+    ]
+    for name, shown in (("slow_readers", SLOW), ("limits", LIMITS), ("windows", WINDOWS)):
+        assert said[name] == dataclasses.asdict(shown)
     assert [said[name] for name in STATS_FIELDS] == [0] * 6
     assert said["events"] == {}
     assert said["wire"] == {

@@ -38,6 +38,8 @@ class Takeover:
         self.line: Line | None = None
         # Counts the response to an HTTP request.
         self.counter: CountingTransport | None = None
+        # All connections of the server that it came by, as that keeps them.
+        self.siblings: set[Any] | None = None
         # The session that it belongs to, once that is known.
         self.sid: str | None = None
         # Whether something in between looks at each message, which therefore has to pass by it.

@@ -23,6 +23,7 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
             "AsyncServer._send_eio_packet": "an application's own is honoured",
             "AsyncServer._handle_event": "events are checked, and those that are never compressed known",
             "AsyncServer._handle_ack": "acknowledgements are checked",
+            "AsyncServer._handle_connect": "joins are counted",
             "AsyncServer._handle_eio_connect": "registered with Engine.IO",
             "AsyncServer._handle_eio_message": "attachments are bounded, bad packets close their connection",
             "AsyncServer._handle_eio_disconnect": "a connection is forgotten",
@@ -39,6 +40,7 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
     "python-engineio": {
         "engineio.async_server": {
             "AsyncServer.handle_request": "every request enters here",
+            "AsyncServer._handle_connect": "connections are counted",
             "AsyncServer._trigger_event": "a session begins",
             "AsyncServer.send_packet": "an application's own is honoured",
             "AsyncServer.create_queue": "an application's own is honoured",
@@ -96,6 +98,8 @@ CONNECTION_NAMES = (
     *("config", "conn", "request", "response", "scope", "transport", "queue", "writable", "loop"),
     *("handshake_complete", "close_sent", "connections", "tasks"),
 )
+# What a connection must have on which uvicorn may wait for a request; where it lacks that, it may wait as it likes.
+HTTP_NAMES = ("cycle", "timeout_keep_alive_task", "transport")
 # What websockets' protocol must have; one of the last two is the bound on a message, without which nothing is taken
 # over: since websockets 16 the first, before it the second.
 PROTOCOL_NAMES = ("available_extensions", "extensions", "state")

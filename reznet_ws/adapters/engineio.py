@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,8 +20,10 @@ from urllib.parse import parse_qs
 import engineio
 
 from reznet_ws.adapters.asgi import Takeover, find_takeover
-from reznet_ws.adapters.inbound import INVALID_DATA, is_engineio_packet
+from reznet_ws.adapters.inbound import INVALID_DATA, POLICY_VIOLATION, is_engineio_packet
+from reznet_ws.adapters.limits import Limits
 from reznet_ws.adapters.session import QueuedPacket, Session, current_takeover, polled_parts
+from reznet_ws.adapters.slow_headers import HeaderPatrol
 from reznet_ws.ledger import apportion
 from reznet_ws.message.formats import grant
 from reznet_ws.outgoing.broadcast import Broadcast
@@ -29,6 +32,9 @@ from reznet_ws.outgoing.dispatch import Dispatch
 
 # The id of the next session, where a client comes back to one.
 chosen_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("chosen_id", default=None)
+
+# When a client that was refused may come again.
+_RETRY_S = 5
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -43,6 +49,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     has_own_queue: bool
     # Why formats that we write ourselves cannot be had, if so.
     refusal: str | None
+    limits: Limits
+    headers: HeaderPatrol
 
     def adopt(
         self, broadcast: Broadcast, environs: Mapping[str, Any], *, has_own_queue: bool, refusal: str | None
@@ -50,6 +58,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         """Begin to serve a server that exists, with its sessions."""
         self.broadcast, self.has_own_queue, self.refusal = broadcast, has_own_queue, refusal
         broadcast.on_post = self._tell
+        self.limits = Limits(lambda: broadcast.settings, self._close_unjoined)
+        self.headers = HeaderPatrol(lambda: broadcast.settings, self.limits.counts)
         for sid in list(self.sockets):
             self._adopt_session(sid, environs.get(sid, {}))
 
@@ -93,14 +103,36 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         """The id of a session."""
         return chosen_id.get() or str(super().generate_id())
 
+    async def _handle_connect(self, environ: dict[str, Any], *args: Any, **options: Any) -> Any:
+        refusal = self.limits.refusal(_address(environ), self._count_open)
+        if refusal is not None:
+            headers = [("Content-Type", "application/json"), ("Retry-After", str(_RETRY_S))]
+            return {"status": "503 SERVICE UNAVAILABLE", "headers": headers, "response": json.dumps(refusal).encode()}
+        return await super()._handle_connect(environ, *args, **options)
+
+    def _count_open(self) -> int:
+        """Sessions; engineio keeps those that are over for a while, so they are looked through only where it counts."""
+        count = len(self.sockets)
+        if count >= self.broadcast.settings.max_connections:
+            count = sum(not socket.closed for socket in self.sockets.values())
+        return count
+
+    def _close_unjoined(self, sid: str) -> None:
+        self.start_background_task(self.close_session, sid, POLICY_VIOLATION, "joined no namespace")
+
     async def _trigger_event(self, event: str, *args: Any, **options: Any) -> Any:
         if event == "connect":
             self._adopt_session(*args)
+            self.limits.came(args[0], _address(args[1]))
+        elif event == "disconnect":
+            self.limits.went(args[0])
         return await super()._trigger_event(event, *args, **options)
 
     async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Handle a request of a client; a WebSocket connection is taken over before its handshake is answered."""
         takeover = find_takeover(scope, receive, send, self.broadcast, self.max_http_buffer_size)
+        if takeover.siblings is not None:
+            self.headers.watch(takeover.siblings)
         token = current_takeover.set(takeover)
         try:
             if scope["type"] == "websocket":
@@ -160,12 +192,19 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def close_session(self, sid: str, code: int, reason: str) -> None:
         """Close one connection, since what its client sent is not well-formed."""
-        session = self.sockets[sid]
+        session = self.sockets.get(sid)
+        if session is None:
+            return
         takeover = session.takeover
         if takeover is not None:
             with contextlib.suppress(Exception):  # it may be gone already
                 await takeover.send({"type": "websocket.close", "code": code, "reason": reason})
         await session.close(wait=False, abort=takeover is not None, reason=self.reason.TRANSPORT_ERROR)
+
+
+def _address(environ: Mapping[str, Any]) -> str:
+    client = environ.get("asgi.scope", {}).get("client")
+    return str(client[0]) if client else ""
 
 
 def _session_id(scope: Scope) -> str:

@@ -26,6 +26,14 @@ TRY_AGAIN_LATER = 1013
 class ForbiddenPacket(ValueError):
     """What a client sent would harm the server, so its connection is closed."""
 
+    code = INVALID_DATA
+
+
+class TooFrequent(ForbiddenPacket):
+    """It would not, but for its number."""
+
+    code = POLICY_VIOLATION
+
 
 def is_engineio_packet(data: str | bytes) -> bool:
     """Whether a WebSocket message is an Engine.IO packet that a client may send."""

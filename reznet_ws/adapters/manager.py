@@ -144,6 +144,7 @@ class ConnectionManager:
                 if (connection := self.road.connections.get(sid)) is not None
             ),
             slow_readers=slow,
+            limits=dataclasses.replace(self.sio.eio.limits.counts),
             recovery=None if self.recovery is None else self.recovery.report(),
             windows=WindowFigures(
                 connections=figures.connections,

@@ -83,7 +83,7 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
         try:
             await super()._handle_eio_message(eio_sid, data)
         except ForbiddenPacket as error:
-            await self.eio.close_session(eio_sid, INVALID_DATA, str(error))
+            await self.eio.close_session(eio_sid, error.code, str(error))
             return
         except Exception:  # which engineio logs, and goes on
             if due:
@@ -104,8 +104,16 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
         elif attachments:
             connection.attachments_due = attachments
 
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        self.eio.limits.joins(eio_sid)
+        await super()._handle_connect(eio_sid, namespace, data)
+        if all(self.manager.sid_from_eio_sid(eio_sid, space) is None for space in self.manager.get_namespaces()):
+            self.eio.limits.await_join(eio_sid)
+
     async def _handle_event(self, eio_sid: str, namespace: str | None, ack_id: int | None, data: Any) -> None:
         check_event(data)
+        if self.reznet.road.settings.max_events_per_s:
+            self.eio.limits.sends(eio_sid)
         token = is_secret.set(data[0] in self.reznet.road.settings.never_compress)
         try:
             await super()._handle_event(eio_sid, namespace, ack_id, data)

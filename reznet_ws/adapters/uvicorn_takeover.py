@@ -26,6 +26,7 @@ class WebSocketTakeover(Takeover):
         super().__init__(receive, send)
         self._protocol: WebSocketProtocol | None = protocol
         self.line = line
+        self.siblings = protocol.connections
         protocol.takeover = self
 
     def on_end(self, ended: Callable[[], object]) -> None:
@@ -64,6 +65,7 @@ class HttpTakeover(Takeover):
     def __init__(self, receive: Any, send: Any, cycle: Any, broadcast: Broadcast) -> None:
         super().__init__(receive, send)
         self._cycle, self._transport = cycle, cycle.transport
+        self.siblings = getattr(getattr(cycle.on_response, "__self__", None), "connections", None)
         self.counter = cycle.transport = CountingTransport(
             counting_tls(cycle.transport, broadcast.ledger), broadcast.ledger
         )
