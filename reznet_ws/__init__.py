@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from reznet_ws.message.batch import MessageBatcher
     from reznet_ws.message.fields import FIELD_MAP, DecodeError, PayloadError
     from reznet_ws.message.payload import PayloadOptimizer, decode_payload
+    from reznet_ws.message.schemas import SchemaError
     from reznet_ws.recovery.policy import Recovery
     from reznet_ws.settings import Settings, SettingsError
 
@@ -22,6 +23,7 @@ __all__ = [
     "PayloadError",
     "PayloadOptimizer",
     "Recovery",
+    "SchemaError",
     "Settings",
     "SettingsError",
     "attach",
@@ -38,6 +40,7 @@ _HOMES = {
     "PayloadError": "message.fields",
     "PayloadOptimizer": "message.payload",
     "Recovery": "recovery.policy",
+    "SchemaError": "message.schemas",
     "Settings": "settings",
     "SettingsError": "settings",
     "attach": "adapters.manager",

@@ -37,6 +37,8 @@ class EventTotals:
     abbreviated_bytes: int = _count("after short keys and timestamps")
     encoded_bytes: int = _count("after UTF-8 instead of escapes")
     gzipped_bytes: int = _count("after gzip of large payloads")
+    packed_saved_bytes: int = _count("by which MessagePack is shorter than the text")
+    held_saved_bytes: int = _count("that snapshots would have taken, less what keeping them takes")
     frame_bytes: int = _count("as WebSocket payloads, envelopes included")
     deflated_bytes: int = _count("after permessage-deflate")
     wire_bytes: int = _count("at the socket, frame headers included")
@@ -46,6 +48,16 @@ class EventTotals:
         """Add each total of another row."""
         for item in dataclasses.fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+
+
+class Saved(NamedTuple):
+    """By how much one message's plain frames are larger than what travels in their place. Units: bytes.
+
+    `packed` MessagePack instead of text, `held` a snapshot that was named, less what it took to let clients keep it.
+    """
+
+    packed: int = 0
+    held: int = 0
 
 
 class Share(NamedTuple):
@@ -58,6 +70,8 @@ class Share(NamedTuple):
     gzipped_bytes: int
     off_frame_bytes: tuple[int, ...]
     weight: int
+    # None where no layer but those of the steps above has anything to do with it.
+    saved: Saved | None = None
 
 
 class Ledger:
@@ -108,6 +122,9 @@ class Ledger:
                 row.abbreviated_bytes += copies * share.abbreviated_bytes
                 row.encoded_bytes += copies * share.encoded_bytes
                 row.gzipped_bytes += copies * share.gzipped_bytes
+                if share.saved is not None:
+                    row.packed_saved_bytes += copies * share.saved.packed
+                    row.held_saved_bytes += copies * share.saved.held
                 for size in share.off_frame_bytes:
                     row.off_wire_bytes += copies * (size if is_polled else size + header_bytes(size))
 

@@ -78,6 +78,15 @@ class Settings:
     far_references: bool = _switch(False, "references to what was sent long ago")
     far_chars: int = _figure(4_194_304, 65_536, 4_194_304, "text that can be referred to, at most", "characters")
 
+    # Format m, for clients that ask for it; they should be those without permessage-deflate, behind which it saves 2 %.
+    message_pack: bool = _switch(True, "MessagePack for clients that ask for it")
+
+    # Off: what `schemas=` was given is not looked at; its marks of what is never compressed stay.
+    schemas: bool = _switch(True, "events are held to their schemas")
+
+    # `send_snapshot`, to clients that say what they hold; nothing else is ever kept.
+    snapshots: bool = _switch(True, "snapshots that a client holds are named, and not sent again")
+
     # Layer 3. gzip in front of permessage-deflate costs bytes: deflate cannot find what repeats between messages.
     gzip: bool = _switch(False, "gzip large payloads")
     gzip_threshold_bytes: int = _figure(10_240, 0, 1_048_576, "threshold", "bytes")
@@ -146,7 +155,16 @@ class Settings:
     def off(cls) -> Self:
         """No layer at all: the baseline of the requirement's 40 %."""
         return cls(
-            abbreviate=False, utf8=False, deflate=False, deflate_shared=False, gzip=False, batch=False, rows=False
+            abbreviate=False,
+            utf8=False,
+            deflate=False,
+            deflate_shared=False,
+            gzip=False,
+            batch=False,
+            rows=False,
+            message_pack=False,
+            snapshots=False,
+            schemas=False,
         )
 
     @classmethod
@@ -170,6 +188,9 @@ class Settings:
             batch=True,
             batch_events=frozenset({"agent_status", "user_typing"}),
             rows=False,
+            message_pack=False,
+            snapshots=False,
+            schemas=False,
         )
 
     @classmethod

@@ -32,14 +32,14 @@ def adopt(
         _is_replaced(eio, name, engineio.AsyncServer) for name in ("send_packet", "send")
     )
     stock = {name: getattr(sio, f"_handle_eio_{name}") for name in ("connect", "message", "disconnect")}
-    _put_below(manager, manager_class, socketio.AsyncManager)
-    _put_below(sio, server_class, socketio.AsyncServer)
+    put_below(manager, manager_class, socketio.AsyncManager)
+    put_below(sio, server_class, socketio.AsyncServer)
     for name, handler in stock.items():
         if eio.handlers.get(name) == handler:  # the Admin UI's own handlers call ours by their names
             eio.on(name, getattr(sio, f"_handle_eio_{name}"))
     has_own_queue = _is_replaced(eio, "create_queue", engineio.AsyncServer)
     is_watched = is_watched or has_own_queue  # which may be bounded: whoever sends then waits
-    _put_below(eio, Engine, engineio.AsyncServer)
+    put_below(eio, Engine, engineio.AsyncServer)
     kind, refusal = sio.packet_class, None
     if kind.encode is not sio_packet.Packet.encode or not kind.uses_binary_events:
         refusal = f"the server's own packet class {kind.__name__} writes its packets"
@@ -63,7 +63,8 @@ def write_packet(sio: socketio.AsyncServer) -> Any:
     return write
 
 
-def _put_below(thing: Any, ours: type, stock: type) -> None:
+def put_below(thing: Any, ours: type, stock: type) -> None:
+    """Give a thing our class, below the application's own where it has one."""
     plain = type(thing)
     if not issubclass(plain, ours):
         change_class(thing, ours if plain is stock else type(f"Optimized{plain.__name__}", (plain, ours), {}))

@@ -23,7 +23,7 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
             "AsyncServer._send_eio_packet": "an application's own is honoured",
             "AsyncServer._handle_event": "events are checked, and those that are never compressed known",
             "AsyncServer._handle_ack": "acknowledgements are checked",
-            "AsyncServer._handle_connect": "joins are counted",
+            "AsyncServer._handle_connect": "joins are counted, and what a client says that it holds is taken out",
             "AsyncServer._handle_eio_connect": "registered with Engine.IO",
             "AsyncServer._handle_eio_message": "attachments are bounded, bad packets close their connection",
             "AsyncServer._handle_eio_disconnect": "a connection is forgotten",

@@ -90,7 +90,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if session is None or isinstance(session, Session) or session.closed:
             return
         session.__class__ = Session
-        asked = grant(environ.get("QUERY_STRING", ""), self.refusal, rows=self.broadcast.settings.rows)
+        asked = grant(environ.get("QUERY_STRING", ""), self.refusal, self.broadcast.settings)
         connection = Connection(sid, session, asked)
         session.adopt(connection)
         takeover = current_takeover.get()

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import socketio
 
-from reznet_ws.adapters.adopting import adopt, write_packet
+from reznet_ws.adapters.adopting import adopt, put_below, write_packet
+from reznet_ws.adapters.checking import CheckingServer
 from reznet_ws.adapters.compat import missing
 from reznet_ws.adapters.keeping import Keeper
 from reznet_ws.adapters.recovering import RecoveringManager, RecoveringServer
-from reznet_ws.adapters.socketio import OptimizedServer, optimize_and_batch
+from reznet_ws.adapters.socketio import OptimizedServer, options
 from reznet_ws.ledger import Ledger
+from reznet_ws.message.schemas import Schemas
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.encoder import check_arguments
 from reznet_ws.recovery.policy import Recovery
@@ -32,12 +34,17 @@ logger = logging.getLogger("reznet_ws")
 class ConnectionManager:
     """The layers around one Socket.IO server.
 
-    `recovery`: for clients that come back after a break. Raises: TypeError for what is no `AsyncServer` under ASGI, or
-    cannot have recovery, ValueError for one that has a manager already.
+    `recovery`: for clients that come back after a break. `schemas`: see `Schemas`; an event with a field that is never
+    compressed is added to `never_compress`. Raises: TypeError for what is no `AsyncServer` under ASGI, or cannot have
+    recovery, ValueError for one that has a manager already, SchemaError.
     """
 
     def __init__(
-        self, sio: socketio.AsyncServer, settings: Settings | None = None, recovery: Recovery | None = None
+        self,
+        sio: socketio.AsyncServer,
+        settings: Settings | None = None,
+        recovery: Recovery | None = None,
+        schemas: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(sio, socketio.AsyncServer):
             raise TypeError(f"{type(sio).__name__} is not a socketio.AsyncServer")
@@ -54,7 +61,9 @@ class ConnectionManager:
         if lacking:
             raise TypeError(f"this python-socketio lacks {', '.join(lacking)}")
         self.sio = sio
-        self.road = Broadcast(settings or Settings(), write_packet(sio))
+        # None where the application gave none.
+        self.schemas = None if schemas is None else Schemas(schemas)
+        self.road = Broadcast(self._secured(settings or Settings()), write_packet(sio))
         sio.reznet = self
         # What is kept for clients that are away, if anything is.
         self.recovery = None if recovery is None else Keeper(recovery, sio, self.road)
@@ -65,6 +74,8 @@ class ConnectionManager:
             self.is_watched = adopt(sio, self.road, RecoveringServer, RecoveringManager)
             if self.is_watched:
                 raise TypeError("recovery: the application sends by a way of its own, past what is kept")
+        if self.schemas is not None:
+            put_below(sio, CheckingServer, OptimizedServer)
         way = "by its own way of sending, each message by itself" if self.is_watched else "by one road"
         logger.info("%s sends %s; %d connections were open", type(sio).__name__, way, len(sio.eio.sockets))
 
@@ -75,7 +86,21 @@ class ConnectionManager:
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self.road.settings = settings
+        self.road.settings = self._secured(settings)
+
+    def _secured(self, settings: Settings) -> Settings:
+        """The same, with the events whose schemas say so."""
+        secret = frozenset() if self.schemas is None else self.schemas.secret_events
+        return (
+            settings
+            if secret <= settings.never_compress
+            else settings.replace(never_compress=settings.never_compress | secret)
+        )
+
+    def check(self, event: Any, data: Any) -> None:
+        """Let what fits its schema pass. Raises: PayloadError with the event and the path."""
+        if self.schemas is not None and self.settings.schemas:
+            self.schemas.check(event, data)
 
     @property
     def ledger(self) -> Ledger:
@@ -105,7 +130,8 @@ class ConnectionManager:
         Raises: PayloadError for data that JSON cannot carry, and then nothing was sent.
         """
         check_arguments(event, list(data) if isinstance(data, tuple) else [data])
-        with _options(optimize, batch):
+        self.check(event, data)
+        with _told(optimize, batch):
             await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:
@@ -114,10 +140,34 @@ class ConnectionManager:
         Raises: as `broadcast`.
         """
         check_arguments(event, list(data) if isinstance(data, tuple) else [data])
+        self.check(event, data)
         rooms = self.sio.manager.rooms.get(namespace, {})
         room = user if user in rooms.get(None, {}) else _user_room(user)
-        with _options(optimize, False):
+        with _told(optimize, False):
             await self.sio.manager.emit(event, data, namespace, room=room)
+
+    async def send_snapshot(
+        self,
+        event: str,
+        key: str,
+        data: Any,
+        *,
+        room: str | None = None,
+        skip_sid: str | list[str] | None = None,
+        namespace: str = "/",
+    ) -> None:
+        """Send an event that a client may keep, as a profile or a page of history: who holds it is only told so.
+
+        `key` names what it is a version of, beside the event; `room` may be a `sid`. Who keeps nothing is sent it
+        whole, and so is everybody on other servers behind a PubSubManager. Raises: as `broadcast`, TypeError for
+        several arguments.
+        """
+        if isinstance(data, tuple) or not isinstance(key, str):
+            raise TypeError("a snapshot has a text for a key, and data that is one argument")
+        check_arguments(event, [data])
+        self.check(event, data)
+        with _told(snapshot_key=key):
+            await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def identify(self, sid: str, user: str, namespace: str = "/") -> None:
         """Say which user a connection belongs to, so that `send_to_user` reaches it."""
@@ -171,12 +221,12 @@ class ConnectionManager:
 
 
 @contextmanager
-def _options(optimize: bool, batch: bool | None) -> Iterator[None]:
-    token = optimize_and_batch.set((optimize, batch))
+def _told(optimize: bool = True, batch: bool | None = None, snapshot_key: str | None = None) -> Iterator[None]:
+    token = options.set((optimize, batch, snapshot_key))
     try:
         yield
     finally:
-        optimize_and_batch.reset(token)
+        options.reset(token)
 
 
 def _user_room(user: str) -> str:
@@ -184,12 +234,18 @@ def _user_room(user: str) -> str:
 
 
 def attach(
-    sio: socketio.AsyncServer, settings: Settings | None = None, *, recovery: Recovery | None = None
+    sio: socketio.AsyncServer,
+    settings: Settings | None = None,
+    *,
+    recovery: Recovery | None = None,
+    schemas: Mapping[str, Any] | None = None,
 ) -> ConnectionManager:
     """Give an application's own server all layers; its `sio.emit` stays as it is.
 
-    `recovery`: for clients that come back after a break; off unless given. A server that has a manager keeps it, with
-    new settings where some are given. Raises: as `ConnectionManager`; ValueError for recovery that comes too late.
+    `recovery`: for clients that come back after a break; `schemas`: event -> JSON Schema, or a type that msgspec or
+    pydantic knows, which `emit` then holds data to; both off unless given. A server that has a manager keeps it, with
+    new settings where some are given. Raises: as `ConnectionManager`; ValueError for recovery or schemas that come too
+    late.
     """
     manager = getattr(sio, "reznet", None)
     if isinstance(manager, ConnectionManager):
@@ -197,16 +253,23 @@ def attach(
             manager.settings = settings
         if recovery is not None and manager.recovery is None:
             raise ValueError("recovery has to be asked for where the server is attached first")
+        if schemas is not None:
+            raise ValueError("schemas have to be given where the server is attached first")
         return manager
-    return ConnectionManager(sio, settings, recovery)
+    return ConnectionManager(sio, settings, recovery, schemas)
 
 
 class AsyncServer(OptimizedServer):
     """python-socketio's server with all layers in it, as `attach` puts them into one that exists."""
 
     def __init__(
-        self, *args: Any, settings: Settings | None = None, recovery: Recovery | None = None, **options: Any
+        self,
+        *args: Any,
+        settings: Settings | None = None,
+        recovery: Recovery | None = None,
+        schemas: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
-        """`settings` and `recovery`: as at `attach`; all other arguments are python-socketio's own."""
+        """`settings`, `recovery`, `schemas`: as at `attach`; all other arguments are python-socketio's own."""
         super().__init__(*args, **options)
-        attach(self, settings, recovery=recovery)
+        attach(self, settings, recovery=recovery, schemas=schemas)

@@ -19,7 +19,7 @@ from socketio import packet as sio_packet
 
 from reznet_ws.adapters.engineio import chosen_id
 from reznet_ws.adapters.keeping import Joining, Keeper
-from reznet_ws.adapters.socketio import OptimizedManager, OptimizedServer, as_arguments, optimize_and_batch
+from reznet_ws.adapters.socketio import OptimizedManager, OptimizedServer, as_arguments, options
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.recovery.visits import take_credentials
 
@@ -93,7 +93,7 @@ class RecoveringManager(OptimizedManager):
         road: Broadcast = self.server.reznet.road
         keeper, room, args = self._keeper, to or room, as_arguments(data)
         members, key = self._members(namespace, room, skip_sid)
-        optimize, batch = optimize_and_batch.get()
+        optimize, batch, _ = options.get()
         is_kept = keeper.policy.keeps(event)
         if is_kept:
             members, key = keeper.without_held(namespace, members, key)

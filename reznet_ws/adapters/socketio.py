@@ -26,15 +26,18 @@ from reznet_ws.adapters.inbound import (
     check_event,
 )
 from reznet_ws.adapters.session import QueuedPacket, is_secret
-from reznet_ws.message.formats import GRANT_EVENT, ROWS_FORMAT
+from reznet_ws.message.formats import GRANT_EVENT, PACKED_FORMAT, ROWS_FORMAT
 from reznet_ws.message.payload import FORMAT
+from reznet_ws.message.snapshots import HELD_KEY, Holding
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
+from reznet_ws.outgoing.snapshot_road import emit_snapshot
 
-# What `broadcast` was told, past a PubSubManager that would not pass it on.
-optimize_and_batch: contextvars.ContextVar[tuple[bool, bool | None]] = contextvars.ContextVar(
-    "optimize_and_batch", default=(True, None)
+# What `broadcast` and `send_snapshot` were told, past a PubSubManager that would not pass it on: whether to optimize,
+# whether to batch, and the key of a snapshot.
+options: contextvars.ContextVar[tuple[bool, bool | None, str | None]] = contextvars.ContextVar(
+    "options", default=(True, None, None)
 )
 
 # A client that does not listen while it makes sense of its CONNECT (as in socket.io-protocol's test suite) would miss
@@ -64,6 +67,15 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
             road.forget(connection)
         self._binary_packet.pop(eio_sid, None)  # python-socketio before 5.16.4 keeps it
         await super()._handle_eio_disconnect(eio_sid, reason)
+
+    def _note_held(self, eio_sid: str, held: Any) -> None:
+        road, connection = self.reznet.road, self.reznet.road.connections.get(eio_sid)
+        if connection is not None and road.settings.snapshots:
+            holding = Holding(held)
+            if connection.holding is None:
+                connection.holding = holding
+            else:
+                connection.holding.declare(holding)
 
     # What clients send
 
@@ -106,6 +118,9 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         self.eio.limits.joins(eio_sid)
+        if isinstance(data, dict) and HELD_KEY in data:
+            data = dict(data)
+            self._note_held(eio_sid, data.pop(HELD_KEY))
         await super()._handle_connect(eio_sid, namespace, data)
         if all(self.manager.sid_from_eio_sid(eio_sid, space) is None for space in self.manager.get_namespaces()):
             self.eio.limits.await_join(eio_sid)
@@ -158,6 +173,8 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
                 connection.granted |= {namespace}
             elif asked.format == ROWS_FORMAT:
                 connection.granted_rows |= {namespace}
+            elif asked.format == PACKED_FORMAT:
+                connection.granted_packed |= {namespace}
             road.connections.changed()
 
     def _engineio_server_class(self) -> Any:
@@ -186,11 +203,13 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
         if not members:
             return
         args = as_arguments(data)
-        optimize, batch = optimize_and_batch.get()
+        optimize, batch, key_of_snapshot = options.get()
         if self.server.reznet.is_watched:
             await self._emit_watched(event, args, namespace, members, callback)
         elif callback is not None:
             self._emit_asking(event, args, namespace, members, callback, optimize)
+        elif key_of_snapshot is not None and args:
+            emit_snapshot(road, event, args[0], namespace, members, key_of_snapshot)
         else:
             audience = road.connections.audience(members, namespace, key)
             road.emit(event, args, namespace, audience, optimize=optimize, batch=batch)

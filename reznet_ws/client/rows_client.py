@@ -34,7 +34,7 @@ def attach_rows(client: socketio.AsyncClient | socketio.Client, *, max_chars: in
         for several in inbox.take(event, args):
             result = await trigger_event(event, *several, **options)
         if inbox.must_close(event):
-            await _source(eio).close()
+            await source(eio).close()
         return result
 
     def trigger(event: str, *args: Any, **options: Any) -> Any:
@@ -42,7 +42,7 @@ def attach_rows(client: socketio.AsyncClient | socketio.Client, *, max_chars: in
         for several in inbox.take(event, args):
             result = trigger_event(event, *several, **options)
         if inbox.must_close(event):
-            _source(eio).close()
+            source(eio).close()
         return result
 
     eio._trigger_event = trigger_async if isinstance(client, socketio.AsyncClient) else trigger
@@ -79,6 +79,6 @@ class _Inbox:
         return self._is_broken and event == "message"
 
 
-def _source(eio: Any) -> Any:
-    """What the client reads from; when it is closed, the client takes the connection for broken."""
+def source(eio: Any) -> Any:
+    """What a client reads from; when it is closed, the client takes the connection for broken."""
     return eio.ws if eio.current_transport == "websocket" else eio.http

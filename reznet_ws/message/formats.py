@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from reznet_ws.message import message_pack
 from reznet_ws.message.payload import FORMAT
+from reznet_ws.settings import Settings
 
 PLAIN_FORMAT = 1
 ROWS_FORMAT = 3
-FORMATS = (PLAIN_FORMAT, FORMAT, ROWS_FORMAT)
+PACKED_FORMAT = "m"
+FORMATS = (PLAIN_FORMAT, FORMAT, ROWS_FORMAT, PACKED_FORMAT)
 QUERY_KEY = "reznet"
 GRANT_EVENT = "connection_established"
 # What is echoed of an unknown number.
@@ -25,7 +28,7 @@ _MAX_ASKED = 32
 class Grant:
     """The answer to a client that asked for a format."""
 
-    format: int
+    format: int | str
     asked: str
     reason: str | None = None
 
@@ -38,18 +41,26 @@ class Grant:
         return said
 
 
-def grant(query_string: str, refusal: str | None = None, *, rows: bool = True) -> Grant | None:
+def grant(query_string: str, refusal: str | None = None, settings: Settings | None = None) -> Grant | None:
     """The grant for a connection, None for a client that asked for nothing: it is told nothing either.
 
-    Shape: `reznet=2&EIO=4&...` -> Grant. `refusal`: why the server can give format 1 only, if so; `rows`: whether it
-    gives format 3.
+    Shape: `reznet=2&EIO=4&...` -> Grant. `refusal`: why the server can give format 1 only, if so.
     """
     asked = parse_qs(query_string).get(QUERY_KEY) if QUERY_KEY in query_string else None
     if not asked:
         return None
-    if refusal is not None:
-        return Grant(PLAIN_FORMAT, asked[0], refusal)
-    if asked[0] == str(ROWS_FORMAT) and not rows:
-        return Grant(PLAIN_FORMAT, asked[0], "rows are off")
-    known = {str(number): number for number in FORMATS}
-    return Grant(known.get(asked[0], PLAIN_FORMAT), asked[0])
+    known = {str(one): one for one in FORMATS}
+    granted = known.get(asked[0], PLAIN_FORMAT)
+    refusal = refusal or _refusal(granted, settings or Settings())
+    return Grant(PLAIN_FORMAT if refusal else granted, asked[0], refusal)
+
+
+def _refusal(asked: int | str, settings: Settings) -> str | None:
+    """Why a format cannot be had at the moment, if so."""
+    if asked == ROWS_FORMAT and not settings.rows:
+        return "rows are off"
+    if asked == PACKED_FORMAT and not settings.message_pack:
+        return "MessagePack is off"
+    if asked == PACKED_FORMAT and not message_pack.is_installed():
+        return "the server has no msgpack"
+    return None

@@ -20,6 +20,7 @@ from reznet_ws.outgoing.cork import Cork
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Encoder, Outgoing, WritePacket
 from reznet_ws.outgoing.line import Line
+from reznet_ws.outgoing.packed_packets import packed_packets
 from reznet_ws.outgoing.payload_log import PayloadLog
 from reznet_ws.outgoing.queued import QueueBudget
 from reznet_ws.outgoing.rows_packets import RowsPackets
@@ -113,6 +114,9 @@ class Broadcast:
             else:
                 for dispatch, group in self.rows.packets([outgoing], rows.connections):
                     self.post(Recipients(group), dispatch)
+        if audience.packed is not None:
+            for dispatch, group in packed_packets(outgoing, audience.packed):
+                self.post(Recipients(group), dispatch)
 
     def post(self, receivers: Recipients, dispatch: Dispatch) -> None:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""
@@ -160,7 +164,14 @@ class Broadcast:
         if is_counted:
             self._count(outgoing.short.shares[0])
         self.flush([connection])
-        self.post(Recipients([connection]), outgoing.short)
+        dispatch = outgoing.short
+        if namespace in connection.granted_packed:
+            ((dispatch, _),) = packed_packets(outgoing, [connection])
+        self.post(Recipients([connection]), dispatch)
+
+    def write(self, event: Any, args: list[Any], namespace: str, *, short: bool) -> Outgoing:
+        """Encode an event as it is, for `repeat`; it counts as none."""
+        return self._encoder.encode(event, args, namespace, short=short, optimize=False)
 
     def prepare(self, event: Any, args: list[Any], namespace: str) -> Dispatch:
         """Encode an event that somebody else sends."""
@@ -223,6 +234,8 @@ class Broadcast:
         if self._settings.skip_slow_readers and dispatch.shares:
             self.slow_readers.skipped_messages += len(dispatch.shares)
             self.rows.forget(connection)  # it holds less now than those who were sent the same
+            if connection.holding is not None:
+                connection.holding.forget_sent()
         else:
             self._close_slow(connection)
 

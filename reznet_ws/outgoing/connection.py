@@ -11,6 +11,7 @@ from typing import Protocol
 
 from reznet_ws.message.formats import Grant
 from reznet_ws.message.rows_sharing import RowsGroup
+from reznet_ws.message.snapshots import Holding
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.line import Line
 
@@ -19,6 +20,10 @@ class ClientSession(Protocol):
     """The Engine.IO session of a client, as the road needs it."""
 
     queued_bytes: int
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it has a WebSocket."""
 
     def enqueue(self, dispatch: Dispatch) -> bool:
         """Put a packet into the session's own queue; False where it found no room."""
@@ -37,7 +42,9 @@ class Connection:
         "asked",
         "attachments_due",
         "granted",
+        "granted_packed",
         "granted_rows",
+        "holding",
         "is_counted",
         "is_over",
         "line",
@@ -58,6 +65,10 @@ class Connection:
         # Those in which it gets format 3, and the receivers who hold the same rows, if any.
         self.granted_rows: frozenset[str] = frozenset()
         self.rows: RowsGroup | None = None
+        # Those in which it gets format m.
+        self.granted_packed: frozenset[str] = frozenset()
+        # The snapshots that it holds, if it keeps any.
+        self.holding: Holding | None = None
         # Of a binary packet that it has announced.
         self.attachments_due = 0
         # Whether its bytes are counted at the transport.
@@ -98,19 +109,22 @@ class Recipients:
 class Audience:
     """Whom one event is for, by format; None where that is nobody."""
 
-    __slots__ = ("members", "plain", "rows", "short")
+    __slots__ = ("members", "packed", "plain", "rows", "short")
 
     def __init__(self, members: list[str], connections: Connections, namespace: str) -> None:
         self.members = members
         known = [connection for sid in members if (connection := connections.get(sid)) is not None]
         short = [connection for connection in known if namespace in connection.granted]
         rows = [connection for connection in known if namespace in connection.granted_rows]
-        if short or rows:
-            asking = {*short, *rows}
+        packed = [connection for connection in known if namespace in connection.granted_packed]
+        if short or rows or packed:
+            asking = {*short, *rows, *packed}
             known = [connection for connection in known if connection not in asking]
         self.plain = Recipients(known) if known else None
         self.short = Recipients(short) if short else None
         self.rows = Recipients(rows) if rows else None
+        # By way, which only the event tells.
+        self.packed = packed or None
 
 
 class Connections(dict[str, Connection]):

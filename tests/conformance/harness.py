@@ -20,7 +20,7 @@ from engineio import payload as engineio_payload
 from reznet_ws import attach as attach_manager
 from reznet_ws.adapters.manager import ConnectionManager
 from reznet_ws.adapters.serving import ServerThread, listen
-from reznet_ws.client import attach_rows
+from reznet_ws.client import attach_message_pack, attach_rows
 from reznet_ws.client import decoder as reznet_client
 from reznet_ws.settings import Settings
 
@@ -258,6 +258,10 @@ class Kind:
         return self.query == "reznet=3"
 
     @property
+    def is_packed(self) -> bool:
+        return self.query == "reznet=m"
+
+    @property
     def ends_on_websocket(self) -> bool:
         return "websocket" in self.transports
 
@@ -277,7 +281,12 @@ ROWS_WS_PLAIN = Kind("rows-ws-no-deflate", "reznet=3", deflate=False)
 ROWS_POLLING = Kind("rows-polling", "reznet=3", _POLLING)
 ROWS_UPGRADED = Kind("rows-upgraded", "reznet=3", _UPGRADED)
 ROWS_KINDS = (ROWS_WS, ROWS_WS_PLAIN, ROWS_POLLING, ROWS_UPGRADED)
-KINDS = (*OLD_KINDS, NEW_WS, NEW_WS_PLAIN, NEW_POLLING, NEW_UPGRADED, *ROWS_KINDS)
+PACKED_WS = Kind("packed-ws", "reznet=m")
+PACKED_WS_PLAIN = Kind("packed-ws-no-deflate", "reznet=m", deflate=False)
+PACKED_POLLING = Kind("packed-polling", "reznet=m", _POLLING)
+PACKED_UPGRADED = Kind("packed-upgraded", "reznet=m", _UPGRADED)
+PACKED_KINDS = (PACKED_WS, PACKED_WS_PLAIN, PACKED_POLLING, PACKED_UPGRADED)
+KINDS = (*OLD_KINDS, NEW_WS, NEW_WS_PLAIN, NEW_POLLING, NEW_UPGRADED, *ROWS_KINDS, *PACKED_KINDS)
 
 
 # What `end_of` emits.
@@ -310,6 +319,8 @@ class Client:
             reznet_client.attach(self.sio)
         if kind.has_rows:
             attach_rows(self.sio)
+        if kind.is_packed:
+            attach_message_pack(self.sio)
         self.everything: list[Event] = []
         # Event name -> what the handler returns, for events that ask for an acknowledgement.
         self.answers: dict[str, Any] = {}

@@ -166,10 +166,10 @@ class Kind:
 
     name: str
     transports: tuple[str, ...] = ("websocket",)
-    query: dict[str, int] = field(default_factory=dict)
+    query: dict[str, int | str] = field(default_factory=dict)
     decode: bool = False
     dates: bool = False
-    rows: bool = False
+    parser: str = ""
 
 
 TRANSPORTS = {"websocket": ("websocket",), "polling": ("polling",), "upgrade": ("polling", "websocket")}
@@ -178,8 +178,11 @@ NEW_KINDS = [Kind(f"new-{name}", transports, {"reznet": 2}, decode=True) for nam
 DATES = Kind("dates-websocket", query={"reznet": 2}, decode=True, dates=True)
 # Has the decoder, and talks to a server that was not asked, as to one that knows nothing of us.
 NOT_ASKING = Kind("not-asking-websocket", decode=True)
-ROWS_KINDS = [Kind(f"rows-{name}", transports, {"reznet": 3}, rows=True) for name, transports in TRANSPORTS.items()]
-ALL_KINDS = [*STOCK_KINDS, *NEW_KINDS, *ROWS_KINDS, DATES, NOT_ASKING]
+ROWS_KINDS = [Kind(f"rows-{name}", transports, {"reznet": 3}, parser="rows") for name, transports in TRANSPORTS.items()]
+PACKED_KINDS = [
+    Kind(f"packed-{name}", transports, {"reznet": "m"}, parser="messagePack") for name, transports in TRANSPORTS.items()
+]
+ALL_KINDS = [*STOCK_KINDS, *NEW_KINDS, *ROWS_KINDS, *PACKED_KINDS, DATES, NOT_ASKING]
 
 
 class Host(Protocol):
@@ -211,7 +214,7 @@ class JsClient:
             transports=kind.transports,
             decode=kind.decode,
             dates=kind.dates,
-            rows=kind.rows,
+            parser=kind.parser,
             events=EVENTS,
         )
 
@@ -410,6 +413,8 @@ STATIC = {
     "/reznet.js": str(JS / "reznet.js"),
     "/rows.js": str(JS / "rows.js"),
     "/rows-text.js": str(JS / "rows-text.js"),
+    **{f"/{name}.js": str(JS / f"{name}.js") for name in ("messagepack", "packets", "snapshots")},
+    "/msgpack.min.js": str(JS / "node_modules/@msgpack/msgpack/dist.umd/msgpack.min.js"),
     "/socket.io.esm.min.js": str(STOCK_CLIENT),
 }
 

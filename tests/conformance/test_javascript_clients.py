@@ -63,9 +63,12 @@ def granted(kind: Kind, settings: Settings) -> list[Any]:
     """What a client is told of its format."""
     if not kind.query:
         return []
-    if kind.rows and not settings.rows:
-        return [{"format": 1, "formats": [1, 2, 3], "reason": "rows are off; you get format 1"}]
-    return [{"format": kind.query["reznet"], "formats": [1, 2, 3]}]
+    formats = [1, 2, 3, "m"]
+    if kind.parser == "rows" and not settings.rows:
+        return [{"format": 1, "formats": formats, "reason": "rows are off; you get format 1"}]
+    if kind.parser == "messagePack" and not settings.message_pack:
+        return [{"format": 1, "formats": formats, "reason": "MessagePack is off; you get format 1"}]
+    return [{"format": kind.query["reznet"], "formats": formats}]
 
 
 def connection_of(site: ThreadSite, client: JsClient) -> WebSocketProtocol:
@@ -293,7 +296,7 @@ async def test_a_client_that_asks_for_an_unknown_format_is_told_so_and_gets_plai
             assert client.events == [*expected, END], client
             if client.kind in asks_9:
                 reason = "format '9' is not known; you get format 1"
-                assert client.grants == [{"format": 1, "formats": [1, 2, 3], "reason": reason}], client
+                assert client.grants == [{"format": 1, "formats": [1, 2, 3, "m"], "reason": reason}], client
 
 
 @pytest.mark.parametrize("find", [find_node, lambda: find_chromium("")], ids=["node", "chromium"])

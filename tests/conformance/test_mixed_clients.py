@@ -401,7 +401,7 @@ async def test_the_server_says_what_it_grants(query: str, format: int, reason: s
     message = {"content": "x", "created_at": NOW}
     async with open_site(Settings(deflate=False)) as site, raw(site.url) as client:
         await client.connect(query)
-        said = {"format": format, "formats": [1, 2, 3]} | ({} if reason is None else {"reason": reason})
+        said = {"format": format, "formats": [1, 2, 3, "m"]} | ({} if reason is None else {"reason": reason})
         assert json.loads((await client.frame()).text[2:]) == ["connection_established", said]
         await site.sio.emit("message_new", message)
         sent = {"c": "x", "ts": 1761393600000, "_v": 2} if format == 2 else message

@@ -59,7 +59,7 @@ async def test_rows_that_are_off_are_refused_with_the_reason() -> None:
     async with open_site(CLEAR.replace(rows=False)) as site, raw(site.url) as client:
         await client.connect("reznet=3")
         said = json.loads((await client.frame()).text[2:])[1]
-        assert said == {"format": 1, "formats": [1, 2, 3], "reason": "rows are off; you get format 1"}
+        assert said == {"format": 1, "formats": [1, 2, 3, "m"], "reason": "rows are off; you get format 1"}
         await site.sio.emit("price", 1)
         assert (await client.frame()).text == '42["price",1]'
 

@@ -144,7 +144,7 @@ async def test_uvicorn_can_run_the_application_by_its_name() -> None:
     async with running(*command, address=r"running on (http://\S+)") as server:
         async with connected(server.url, NEW_WS) as (client,):
             await client.got("message_stream")
-            assert client.grants == [{"format": 2, "formats": [1, 2, 3]}]
+            assert client.grants == [{"format": 2, "formats": [1, 2, 3, "m"]}]
             status, body = await fetched(server.url, "/api/websocket/stats")
             assert status == 200
             assert json.loads(body)["wire"]["sent_bytes"] > 0

@@ -37,7 +37,7 @@ class Session:
     def __init__(self) -> None:
         self.queued_bytes = 0
         self.queue: list[tuple[Dispatch, int]] = []
-        self.is_slow = False
+        self.is_slow = self.upgraded = False
 
     def enqueue(self, dispatch: Dispatch) -> bool:
         self.queue += [(dispatch, index) for index in range(len(dispatch.parts))]

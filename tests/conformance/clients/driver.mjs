@@ -4,12 +4,12 @@
  * In: `{do: "open" | "ask" | "close", name, ...}`. Out: `report({name, count, kind, event, args})`, args as JSON, where
  * bytes are `{$bytes: base64}` and dates `{$date: string}`.
  */
-export function makeDriver(io, attach, parser, report) {
+export function makeDriver(io, attach, parsers, report) {
   const clients = new Map();
 
-  function open({ name, url, query, transports, decode, dates, rows, events }) {
+  function open({ name, url, query, transports, decode, dates, parser, events }) {
     const options = { query, transports, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 100 };
-    const socket = io(url, rows ? { ...options, parser } : options);
+    const socket = io(url, parser ? { ...options, parser: parsers[parser] } : options);
     let count = 0;
     const note = (kind, event, args) => report({ name, count: ++count, kind, event, args: args.map(asJson) });
     clients.set(name, { socket, note });

@@ -16,7 +16,7 @@ test("the committed build is what the source builds to", (t) => {
   const built = mkdtempSync(join(tmpdir(), "reznet-"));
   t.after(() => rmSync(built, { recursive: true }));
   tsc("--project", here, "--outDir", built);
-  for (const name of ["reznet", "rows", "rows-text"].flatMap((name) => [`${name}.js`, `${name}.d.ts`])) {
+  for (const name of ["reznet", "rows", "rows-text", "packets", "messagepack", "snapshots"].flatMap((name) => [`${name}.js`, `${name}.d.ts`])) {
     const same = readFileSync(join(built, name), "utf8") === readFileSync(join(here, name), "utf8");
     assert.ok(same, `${name} is stale: npm run build`);
   }
@@ -24,7 +24,10 @@ test("the committed build is what the source builds to", (t) => {
 
 test("the build imports nothing but its own", () => {
   const imports = (name) => readFileSync(join(here, name), "utf8").match(/^import\b.*|\bimport\(|\brequire\(/gm) ?? [];
-  assert.deepEqual([...imports("reznet.js"), ...imports("rows-text.js")], []);
+  assert.deepEqual(["reznet.js", "rows-text.js", "packets.js"].flatMap(imports), []);
+  for (const name of ["messagepack.js", "snapshots.js"]) {
+    assert.ok(imports(name).every((line) => line.endsWith('from "./packets.js";')));
+  }
   assert.ok(imports("rows.js").every((line) => line.endsWith('from "./rows-text.js";')));
 });
 
