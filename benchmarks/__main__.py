@@ -1,5 +1,5 @@
 """The command line: `python -m benchmarks` compares servers by topology, `… latency` what batching does to delays,
-`… bytes` and `… rows` compute bytes, `… stall` stalls a reader, `… readme` writes README's tables.
+`… bytes`, `… rows` and `… formats` compute bytes, `… stall` stalls a reader, `… readme` writes README's tables.
 
 In: arguments. Out: tables on stdout, how far it is on stderr, and files in a folder.
 Never: ends with another status because a target is missed.
@@ -17,10 +17,12 @@ from typing import Any
 from benchmarks.bytes_report import write_bytes_report
 from benchmarks.contestants import BATCHING, CONTESTANTS
 from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, read_traffic
+from benchmarks.formats_bytes import write_formats_report
 from benchmarks.latency_report import write_latency_report
 from benchmarks.measuring import MOST_CONVERSATIONS, able_servers, measure, tell, write_results
 from benchmarks.plan import PHASES, Cell, Plan, everyday_cells, release_cells
 from benchmarks.readme import renew
+from benchmarks.reload import write_reload_report
 from benchmarks.results_picture import draw, save_picture
 from benchmarks.results_report import write_report
 from benchmarks.rows_bytes import lab_mixes, write_browser_report, write_rows_report
@@ -48,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_latency(commands)
     _add_bytes(commands)
     _add_rows(commands)
+    _add_formats(commands)
     _add_stall(commands)
     _add_readme(commands)
     named = arguments and (arguments[0] in commands.choices or arguments[0] in ("-h", "--help"))
@@ -135,6 +138,17 @@ def _add_rows(commands: Any) -> None:
     rows.set_defaults(run=_rows)
 
 
+def _add_formats(commands: Any) -> None:
+    formats = commands.add_parser(
+        "formats",
+        help="MessagePack, known shapes and kept snapshots, computed and at the socket",
+        description="MessagePack, known shapes and kept snapshots against plain events.",
+    )
+    formats.add_argument("files", nargs="*", type=Path, help="lines of JSON; the demo's mixes come last")
+    formats.add_argument("--messages", type=int, default=ROWS_MESSAGES, help="of each, at most (default: %(default)s)")
+    formats.set_defaults(run=_formats)
+
+
 def _add_stall(commands: Any) -> None:
     stalled = commands.add_parser(
         "stall",
@@ -215,11 +229,20 @@ def _bytes(args: argparse.Namespace) -> None:
     sys.stdout.write(report)
 
 
-def _rows(args: argparse.Namespace) -> None:
+def _sources(args: argparse.Namespace) -> dict[str, Sequence[RecordedEvent]]:
     if args.messages < 1:
         raise ValueError("--messages must be above 0")
-    sources: dict[str, Sequence[RecordedEvent]] = {path.name: read_traffic(path, args.messages) for path in args.files}
-    sources |= lab_mixes(args.messages)
+    return {**{path.name: read_traffic(path, args.messages) for path in args.files}, **lab_mixes(args.messages)}
+
+
+def _formats(args: argparse.Namespace) -> None:
+    sources = _sources(args)
+    sys.stdout.write(write_formats_report(sources, tell))
+    sys.stdout.write("\n" + write_reload_report(sources))
+
+
+def _rows(args: argparse.Namespace) -> None:
+    sources = _sources(args)
     sys.stdout.write(write_rows_report(sources, min(args.messages, GROWING_TOKENS), tell))
     if args.chromium:
         sys.stdout.write(write_browser_report(sources["demo, chat"]))

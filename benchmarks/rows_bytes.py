@@ -12,7 +12,6 @@ import json
 import random
 import statistics
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,14 +21,13 @@ from benchmarks.emissions import RecordedEvent, lab_traffic
 from benchmarks.results_report import markdown_table
 from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import MIXES, generate
-from reznet_ws.ledger import header_bytes
 from reznet_ws.message.rows import Bounds, begin, encode, join
 from reznet_ws.message.rows_far import MAX_FAR_CHARS
+from reznet_ws.replay.one_window import bare_sizes, deflated_sizes
 from reznet_ws.replay.window_bytes import geometric_mean
 
 BATCHES = (1, 5, 10)
 WAYS = {"rows": Bounds(), "rows + far": Bounds(far_chars=MAX_FAR_CHARS)}
-_LEVEL, _WINDOW_BITS, _MEM_LEVEL = 6, 15, 8
 _LAB_RATE_PER_S = 20.0
 _ROUNDS = 5
 Item = TypeVar("Item")
@@ -89,17 +87,19 @@ def packet_of(one: RecordedEvent) -> str:
 def compute_rows(emissions: Sequence[RecordedEvent]) -> RowsBytes:
     """All ways over one source; what is decoded again is compared with what went in."""
     packets = [packet_of(one) for one in emissions]
-    plain_bytes, deflated_bytes = sum(_sizes(packets)), sum(_deflated(packets))
-    behind = {("plain", size): sum(_deflated(_envelopes(emissions, size))) / deflated_bytes for size in BATCHES[1:]}
+    plain_bytes, deflated_bytes = sum(bare_sizes(packets)), sum(deflated_sizes(packets))
+    behind = {
+        ("plain", size): sum(deflated_sizes(_envelopes(emissions, size))) / deflated_bytes for size in BATCHES[1:]
+    }
     without = {}
     for way, bounds in WAYS.items():
         lines = list(_encode(packets, bounds))
         if _decode(lines) != packets:
             raise AssertionError(f"{way}: what was decoded is not what was emitted")
-        without[way] = sum(_sizes(lines)) / plain_bytes
+        without[way] = sum(bare_sizes(lines)) / plain_bytes
         for size in BATCHES:
             frames = [join(several) for several in _in_batches(lines, size)]
-            behind[way, size] = sum(_deflated(frames)) / deflated_bytes
+            behind[way, size] = sum(deflated_sizes(frames)) / deflated_bytes
     return RowsBytes(len(packets), plain_bytes, deflated_bytes, behind, without)
 
 
@@ -178,10 +178,16 @@ def _title(way: str, size: int) -> str:
 def _growing_rows(tokens: int) -> Iterator[list[str]]:
     for streams in (1, 4, 16):
         packets = [packet_of(one) for one in growing_texts(streams, tokens)]
-        deflated_bytes = sum(_deflated(packets))
-        rows_bytes = sum(_deflated(list(_encode(packets, WAYS["rows"]))))
+        deflated_bytes = sum(deflated_sizes(packets))
+        rows_bytes = sum(deflated_sizes(list(_encode(packets, WAYS["rows"]))))
         share = f"{rows_bytes / deflated_bytes:.4f}"
-        yield [f"{streams} × {tokens}", f"{sum(_sizes(packets)):,}", f"{deflated_bytes:,}", f"{rows_bytes:,}", share]
+        yield [
+            f"{streams} × {tokens}",
+            f"{sum(bare_sizes(packets)):,}",
+            f"{deflated_bytes:,}",
+            f"{rows_bytes:,}",
+            share,
+        ]
 
 
 def _time_rows(sources: Mapping[str, Sequence[RecordedEvent]], told: Callable[[str], None]) -> Iterator[list[str]]:
@@ -220,22 +226,6 @@ def _envelopes(emissions: Sequence[RecordedEvent], size: int) -> list[str]:
 
 def _in_batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
     return (list(items[start : start + size]) for start in range(0, len(items), size))
-
-
-def _sizes(packets: Iterable[str]) -> list[int]:
-    return [_framed(1 + len(packet.encode())) for packet in packets]
-
-
-def _deflated(packets: Iterable[str]) -> Iterator[int]:
-    """Frames of one connection with context takeover. Source: RFC 7692 section 7.2.1."""
-    window = zlib.compressobj(_LEVEL, zlib.DEFLATED, -_WINDOW_BITS, _MEM_LEVEL)
-    for packet in packets:
-        body = window.compress(f"4{packet}".encode()) + window.flush(zlib.Z_SYNC_FLUSH)
-        yield _framed(len(body) - 4)
-
-
-def _framed(size: int) -> int:
-    return size + header_bytes(size)
 
 
 def _us_each(run: Callable[[], object], count: int) -> float:
