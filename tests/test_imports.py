@@ -41,7 +41,7 @@ FLOORS = [
     "message recovery stats",
     "deflate",
     "outgoing",
-    "adapters wire api",
+    "adapters wire api emitter",
     "client",
     "demo",
     "replay",

@@ -22,17 +22,19 @@ def adopt(
     road: Broadcast,
     server_class: type[OptimizedServer] = OptimizedServer,
     manager_class: type[OptimizedManager] = OptimizedManager,
+    above: type | None = None,
 ) -> bool:
     """Give a server and its parts our classes; what an application has put in front stays in front.
 
-    Gives whether the application sends by a way of its own, which each message then takes.
+    `above`: what a manager that reaches other processes has in front. Gives whether the application sends by a way of
+    its own, which each message then takes.
     """
     manager, eio = sio.manager, sio.eio
     is_watched = _is_replaced(sio, "_send_eio_packet", socketio.AsyncServer) or any(
         _is_replaced(eio, name, engineio.AsyncServer) for name in ("send_packet", "send")
     )
     stock = {name: getattr(sio, f"_handle_eio_{name}") for name in ("connect", "message", "disconnect")}
-    put_below(manager, manager_class, socketio.AsyncManager)
+    put_below(manager, manager_class, socketio.AsyncManager, above)
     put_below(sio, server_class, socketio.AsyncServer)
     for name, handler in stock.items():
         if eio.handlers.get(name) == handler:  # the Admin UI's own handlers call ours by their names
@@ -63,11 +65,12 @@ def write_packet(sio: socketio.AsyncServer) -> Any:
     return write
 
 
-def put_below(thing: Any, ours: type, stock: type) -> None:
+def put_below(thing: Any, ours: type, stock: type, above: type | None = None) -> None:
     """Give a thing our class, below the application's own where it has one."""
     plain = type(thing)
     if not issubclass(plain, ours):
-        change_class(thing, ours if plain is stock else type(f"Optimized{plain.__name__}", (plain, ours), {}))
+        classes = (plain, ours) if above is None else (above, plain, ours)
+        change_class(thing, ours if plain is stock else type(f"Optimized{plain.__name__}", classes, {}))
 
 
 def change_class(thing: Any, kind: type) -> None:

@@ -35,6 +35,12 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
             "AsyncManager.sid_from_eio_sid": "who is asked for an answer",
             "AsyncManager._generate_ack_id": "the number of that answer",
         },
+        "socketio.async_pubsub_manager": {
+            "AsyncPubSubManager._publish": "what an emission is told travels to other processes",
+            "AsyncPubSubManager._handle_emit": "and is heeded there",
+            "AsyncPubSubManager._handle_leave_room": "a client that is away is taken out of a room",
+            "AsyncPubSubManager._handle_disconnect": "or sent away",
+        },
         "socketio.packet": {"Packet.encode": "whether packets are python-socketio's own"},
     },
     "python-engineio": {
@@ -65,6 +71,8 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
             "AsyncManager.basic_enter_room": "and its rooms",
             "AsyncManager.is_connected": "whether it was let in",
         },
+        "socketio.async_pubsub_manager": {"AsyncPubSubManager._thread": "a stream is read beside the channel"},
+        "socketio.async_redis_manager": {"AsyncRedisManager._redis_connect": "the stream is where the URL says"},
     },
     "uvicorn": {
         "uvicorn.protocols.websockets.websockets_sansio_impl": {

@@ -17,7 +17,9 @@ from typing import Any
 
 import socketio
 
+from reznet_ws.adapters.joining import Joining
 from reznet_ws.adapters.kept_event import KeptEvent
+from reznet_ws.adapters.socketio import as_rooms, as_skipped
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.connection import Audience
 from reznet_ws.outgoing.encoder import Outgoing
@@ -32,27 +34,6 @@ from reznet_ws.recovery.visits import Visits, new_pid, resume_after
 _LEAVING_S = 5.0
 
 
-class Joining:
-    """A client that asks to be let in."""
-
-    __slots__ = ("after", "eio_sid", "entries", "is_settled", "namespace", "stale", "visit", "waiting_bytes")
-
-    def __init__(self, eio_sid: str, namespace: str, stale: str | None) -> None:
-        self.eio_sid, self.namespace, self.stale = eio_sid, namespace, stale
-        # Who it is, once that is known; before the connect handler runs where it comes back.
-        self.visit: Visit | None = None
-        # The last event that it has had, where it comes back, and those since.
-        self.after: int | None = None
-        self.entries: list[Entry[KeptEvent]] = []
-        self.waiting_bytes = 0
-        self.is_settled = False
-
-    @property
-    def sid(self) -> str | None:
-        """Its Socket.IO session."""
-        return None if self.visit is None else self.visit.sid
-
-
 class Keeper:
     """What is kept in this process; `recovery=` at `attach` makes one."""
 
@@ -60,6 +41,8 @@ class Keeper:
         self.policy, self.sio, self.road = policy, sio, road
         self.figures = RecoveryFigures()
         self.visits = Visits(policy)
+        # Whether what is emitted is of the time before this server.
+        self.is_behind = False
         self.number = offsets.FIRST + secrets.randbelow(offsets.LAST_FIRST - offsets.FIRST)
         self.ring: Ring[KeptEvent] = Ring(max_bytes=policy.max_bytes, max_s=policy.seconds, number=self.number)
         # Namespace -> Engine.IO sessions of those who come back and have yet to be sent what they missed.
@@ -67,17 +50,27 @@ class Keeper:
         # Engine.IO session -> the visits on it, and pid -> told when its disconnect handler is through.
         self._here: dict[str, list[Visit]] = {}
         self._leaving: dict[str, asyncio.Event] = {}
+        # When it was asked what all have had, and what that was.
+        self._had_by_all = 0.0, 0
 
     # What is emitted
 
+    def keeps(self, event: Any) -> bool:
+        """Whether an event that is about to be emitted is kept."""
+        return self.policy.keeps(event)
+
     def next_offset(self) -> str:
-        """The offset of the next event that is kept."""
+        """The offset of the event that is about to be kept."""
         self.number += 1
+        return self.last_offset()
+
+    def last_offset(self) -> str:
+        """The offset of the last event that had one."""
         return offsets.write(self.number)
 
     def offset_behind(self, event: Any, args: Sequence[Any]) -> str | None:
         """What goes behind an event that is not kept: the last offset, where a client would take its end for one."""
-        return offsets.write(self.number) if isinstance(args[-1] if args else event, str) else None
+        return self.last_offset() if isinstance(args[-1] if args else event, str) else None
 
     def without_held(self, namespace: str, members: list[str], key: Hashable) -> tuple[list[str], Hashable]:
         """The sessions that an event goes to now; who is to be sent older ones first gets it with those."""
@@ -86,12 +79,13 @@ class Keeper:
             return members, key
         return [eio_sid for eio_sid in members if eio_sid not in held], None
 
-    def keep(self, outgoing: Outgoing, room: Any, skip_sid: Any) -> None:
+    def keep(self, outgoing: Outgoing, room: Any, skip_sid: Any, user: str | None) -> None:
         """Keep the event that has the last number."""
         plain = outgoing.plain
         kept = KeptEvent(outgoing.event, outgoing.namespace, plain.parts, plain.shares, plain.is_secret)
         size_bytes = sum(map(sys.getsizeof, kept.parts)) + ENTRY_BYTES
-        entry = Entry(self.number, time.monotonic(), kept.namespace, _rooms(room), _skipped(skip_sid), kept, size_bytes)
+        now_s, rooms, skipped = time.monotonic(), as_rooms(room), as_skipped(skip_sid)
+        entry = Entry(self.number, now_s, kept.namespace, rooms, skipped, kept, size_bytes, user)
         self.ring.append(entry)
         for joining in list(self._held.get(kept.namespace, {}).values()):
             self._let_wait(joining, entry)
@@ -112,16 +106,12 @@ class Keeper:
     async def begin(self, eio_sid: str, namespace: str, pid: str | None, offset: str | None) -> Joining:
         """A client asks to be let in; with a pid, to what it had."""
         joining = Joining(eio_sid, namespace, offset)
+        await self.ready()
         if pid is None or self.sio.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
             return joining
-        visit = await self._away(pid)
-        after = None
-        if visit is not None and visit.namespace == namespace:
-            self.visits.forget(visit)  # nobody else comes back to it
-            self.ring.expire(time.monotonic())
-            eio = self.sio.eio
-            noticed_s = eio.ping_interval + 2 * eio.ping_timeout
-            after = resume_after(visit, offset, self.ring, self.number, noticed_s)
+        visit = await self._claim(pid, namespace)
+        self.ring.expire(time.monotonic())
+        after = None if visit is None else resume_after(visit, offset, self.ring, self.number)
         if visit is None or after is None:
             self.figures.missed += 1
             return joining
@@ -133,8 +123,18 @@ class Keeper:
             session.session[namespace] = visit.session
         return joining
 
-    async def _away(self, pid: str) -> Visit | None:
-        """Who a secret belongs to, once the connection that broke is through with; None where nobody is away."""
+    async def _claim(self, pid: str, namespace: str) -> Visit | None:
+        """The visit that a secret belongs to, to which nobody else comes back from now on; None where there is none."""
+        await self._end_old(pid)
+        self.visits.expire(time.monotonic())
+        visit = self.visits.find(pid)
+        if visit is None or visit.namespace != namespace or visit.away_s is None or pid in self._leaving:
+            return None
+        self.visits.forget(visit)
+        return visit
+
+    async def _end_old(self, pid: str) -> None:
+        """Let the connection that a client had before be over, and its disconnect handler through."""
         visit = self.visits.find(pid)
         if visit is not None and visit.away_s is None and visit.eio_sid in self.sio.eio.sockets:
             # Its client knows that the connection is dead, and we do not yet.
@@ -144,9 +144,6 @@ class Keeper:
         if leaving is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(leaving.wait(), _LEAVING_S)
-        self.visits.expire(time.monotonic())
-        visit = self.visits.find(pid)
-        return None if visit is None or visit.away_s is None or pid in self._leaving else visit
 
     def let_in(self, joining: Joining, sid: str) -> Iterable[Hashable]:
         """The client has its session; gives the rooms that it comes back to."""
@@ -154,10 +151,17 @@ class Keeper:
         if visit is None:
             visit = joining.visit = Visit(new_pid(), sid, joining.namespace, self.number, joining.stale)
             visit.enter(sid, self.number)
-        visit.away_s = visit.eio_sid = visit.session = None
+        visit.away_s = visit.session = None
+        visit.eio_sid, visit.is_told = joining.eio_sid, False
         visit.is_recovered = joining.after is not None
         self.visits.add(visit)
         return [room for room in visit.rooms if room is not None and room != sid]
+
+    async def tell(self, visit: Visit) -> None:
+        """The client is about to be told of its pid; from here on it is one of everybody."""
+        visit.is_told = True
+        visit.enter(None, self.number)
+        await self.persist(visit)
 
     def settle(self, joining: Joining) -> None:
         """The client was let in and told so: send what it has missed; from here on it gets what is new."""
@@ -166,11 +170,9 @@ class Keeper:
             return
         self._release(joining)
         joining.is_settled = True
-        visit.eio_sid = joining.eio_sid
         self._here.setdefault(joining.eio_sid, []).append(visit)
         visit.forget_before(self.ring.dropped_number)
         if joining.after is None:
-            visit.enter(None, self.number)
             return
         self.figures.recovered += 1
         audience = self.road.connections.audience([joining.eio_sid], joining.namespace)
@@ -229,16 +231,34 @@ class Keeper:
         for visit in self._here.pop(eio_sid, ()):
             if self.visits.find(visit.pid) is visit:
                 visit.eio_sid = None
+                visit.began = max(visit.began, self.had_by_all())
                 visit.session = None if session is None else session.session.get(visit.namespace)
                 self._leaving[visit.pid] = asyncio.Event()
                 self.visits.leave(visit, time.monotonic())
                 left.append(visit)
         return left
 
-    def has_left(self, left: Iterable[Visit]) -> None:
+    def had_by_all(self) -> int:
+        """The number up to which whoever was connected all the time has had what was meant for it.
+
+        A connection whose client does not answer pings is closed after so long; and a client that answers has had what
+        was sent before, since nothing overtakes.
+        """
+        eio, now_s = self.sio.eio, time.monotonic()
+        if now_s > self._had_by_all[0] + 1:  # many may leave at once
+            self._had_by_all = now_s, self.ring.before(now_s - eio.ping_interval - 2 * eio.ping_timeout)
+        return self._had_by_all[1]
+
+    async def has_left(self, left: Iterable[Visit]) -> None:
         """The disconnect handlers of a connection are through."""
         for visit in left:
             self._leaving.pop(visit.pid).set()
+
+    async def ready(self) -> None:
+        """Wait until clients can be let in."""
+
+    async def persist(self, visit: Visit | None) -> None:
+        """Somebody else may have to know of this visit; in one process nobody does."""
 
     def ended(self, namespace: str, sid: str) -> None:
         """A session is over, or its connection, which makes it one that is away."""
@@ -264,10 +284,12 @@ class Keeper:
         """A client is taken out of a room."""
         self._take_out(self.visits.get(namespace, sid), room)
 
-    def closed(self, namespace: str, room: Hashable) -> None:
-        """Everybody is taken out of a room."""
-        for visit in self.visits.of_room(namespace, room):
+    def closed(self, namespace: str, room: Hashable) -> list[Visit]:
+        """Everybody is taken out of a room; gives who was in it."""
+        members = list(self.visits.of_room(namespace, room))
+        for visit in members:
             self._take_out(visit, room)
+        return members
 
     def _take_out(self, visit: Visit | None, room: Hashable) -> None:
         if visit is None or room is None or room == visit.sid:
@@ -276,14 +298,3 @@ class Keeper:
             visit.rooms.pop(room, None)  # it may no longer see what was said there while it was away
         else:
             visit.leave(room, self.number)
-
-
-def _rooms(room: Any) -> tuple[Hashable, ...]:
-    """The rooms that python-socketio takes an argument for."""
-    return tuple(room) if hasattr(room, "__len__") and not isinstance(room, str) else (room,)
-
-
-def _skipped(skip_sid: Any) -> frozenset[str]:
-    if isinstance(skip_sid, (list, tuple, set)):
-        return frozenset(skip_sid)
-    return frozenset({skip_sid}) if skip_sid else frozenset()

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import socketio
+from socketio.async_pubsub_manager import AsyncPubSubManager
 
 from reznet_ws.adapters.adopting import adopt, put_below, write_packet
 from reznet_ws.adapters.checking import CheckingServer
 from reznet_ws.adapters.compat import missing
 from reznet_ws.adapters.keeping import Keeper
+from reznet_ws.adapters.pubsub import SpreadingManager
 from reznet_ws.adapters.recovering import RecoveringManager, RecoveringServer
-from reznet_ws.adapters.socketio import OptimizedServer, options
+from reznet_ws.adapters.socketio import OptimizedServer
+from reznet_ws.adapters.stream_keeping import StreamKeeper
+from reznet_ws.adapters.streams import StreamManager
+from reznet_ws.adapters.telling import Told, telling, user_room
 from reznet_ws.ledger import Ledger
 from reznet_ws.message.schemas import Schemas
 from reznet_ws.outgoing.broadcast import Broadcast
@@ -65,13 +69,21 @@ class ConnectionManager:
         self.schemas = None if schemas is None else Schemas(schemas)
         self.road = Broadcast(self._secured(settings or Settings()), write_packet(sio))
         sio.reznet = self
+        spreads = isinstance(sio.manager, AsyncPubSubManager)
+        above: type | None = SpreadingManager if spreads else None
         # What is kept for clients that are away, if anything is.
-        self.recovery = None if recovery is None else Keeper(recovery, sio, self.road)
+        self.recovery: Keeper | None = None
         # Whether the application sends by a way of its own, which each message then takes.
         if recovery is None:
-            self.is_watched = adopt(sio, self.road)
+            self.is_watched = adopt(sio, self.road, above=above)
         else:
-            self.is_watched = adopt(sio, self.road, RecoveringServer, RecoveringManager)
+            if isinstance(sio.manager, socketio.AsyncRedisManager):
+                if sio.manager_initialized:
+                    raise ValueError("recovery by Redis has to be asked for before the first client comes")
+                self.recovery, above = StreamKeeper(recovery, sio, self.road), StreamManager
+            else:
+                self.recovery = Keeper(recovery, sio, self.road)
+            self.is_watched = adopt(sio, self.road, RecoveringServer, RecoveringManager, above)
             if self.is_watched:
                 raise TypeError("recovery: the application sends by a way of its own, past what is kept")
         if self.schemas is not None:
@@ -126,12 +138,12 @@ class ConnectionManager:
         """Send an event to a room, or to everybody.
 
         `optimize=False` sends it as it is also to clients of format 2; `batch` says whether it may wait for others,
-        None leaves that to the settings. Other servers behind a PubSubManager go by their own settings.
+        None leaves that to the settings, also at other servers behind a PubSubManager.
         Raises: PayloadError for data that JSON cannot carry, and then nothing was sent.
         """
         check_arguments(event, list(data) if isinstance(data, tuple) else [data])
         self.check(event, data)
-        with _told(optimize, batch):
+        with telling(Told(optimize, batch)):
             await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:
@@ -141,10 +153,10 @@ class ConnectionManager:
         """
         check_arguments(event, list(data) if isinstance(data, tuple) else [data])
         self.check(event, data)
-        rooms = self.sio.manager.rooms.get(namespace, {})
-        room = user if user in rooms.get(None, {}) else _user_room(user)
-        with _told(optimize, False):
-            await self.sio.manager.emit(event, data, namespace, room=room)
+        manager = self.sio.manager
+        room = user if user in manager.rooms.get(namespace, {}).get(None, {}) else user_room(user)
+        with telling(Told(optimize, False, user)):
+            await manager.emit(event, data, namespace, room=room)
 
     async def send_snapshot(
         self,
@@ -159,19 +171,18 @@ class ConnectionManager:
         """Send an event that a client may keep, as a profile or a page of history: who holds it is only told so.
 
         `key` names what it is a version of, beside the event; `room` may be a `sid`. Who keeps nothing is sent it
-        whole, and so is everybody on other servers behind a PubSubManager. Raises: as `broadcast`, TypeError for
-        several arguments.
+        whole. Raises: as `broadcast`, TypeError for several arguments.
         """
         if isinstance(data, tuple) or not isinstance(key, str):
             raise TypeError("a snapshot has a text for a key, and data that is one argument")
         check_arguments(event, [data])
         self.check(event, data)
-        with _told(snapshot_key=key):
+        with telling(Told(snapshot_key=key)):
             await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def identify(self, sid: str, user: str, namespace: str = "/") -> None:
         """Say which user a connection belongs to, so that `send_to_user` reaches it."""
-        await self.sio.enter_room(sid, _user_room(user), namespace=namespace)
+        await self.sio.enter_room(sid, user_room(user), namespace=namespace)
 
     def is_recovered(self, sid: str, namespace: str = "/") -> bool:
         """Whether a client has come back to its session; the connect handler may ask, and finds its rooms restored."""
@@ -218,19 +229,6 @@ class ConnectionManager:
     def close(self) -> None:
         """Send what is held back and end the timers; to be called before the server shuts down."""
         self.road.close()
-
-
-@contextmanager
-def _told(optimize: bool = True, batch: bool | None = None, snapshot_key: str | None = None) -> Iterator[None]:
-    token = options.set((optimize, batch, snapshot_key))
-    try:
-        yield
-    finally:
-        options.reset(token)
-
-
-def _user_room(user: str) -> str:
-    return f"user:{user}"
 
 
 def attach(

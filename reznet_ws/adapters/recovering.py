@@ -18,8 +18,10 @@ from typing import Any
 from socketio import packet as sio_packet
 
 from reznet_ws.adapters.engineio import chosen_id
-from reznet_ws.adapters.keeping import Joining, Keeper
-from reznet_ws.adapters.socketio import OptimizedManager, OptimizedServer, as_arguments, options
+from reznet_ws.adapters.joining import Joining
+from reznet_ws.adapters.keeping import Keeper
+from reznet_ws.adapters.socketio import OptimizedManager, OptimizedServer, as_arguments
+from reznet_ws.adapters.telling import told
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.recovery.visits import take_credentials
 
@@ -45,11 +47,13 @@ class RecoveringServer(OptimizedServer):
 
     async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         joining = _joining.get() if pkt.packet_type == sio_packet.CONNECT else None
-        is_joining = joining is not None and joining.eio_sid == eio_sid and joining.visit is not None
-        if is_joining:
-            pkt.data = {**pkt.data, "pid": joining.visit.pid}  # type: ignore[union-attr]
+        if joining is None or joining.eio_sid != eio_sid or joining.visit is None:
+            await super()._send_packet(eio_sid, pkt)
+            return
+        await self.reznet.recovery.tell(joining.visit)
+        pkt.data = {**pkt.data, "pid": joining.visit.pid}
         await super()._send_packet(eio_sid, pkt)
-        if is_joining and not self.always_connect:
+        if not self.always_connect:
             self.reznet.recovery.settle(joining)
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
@@ -64,7 +68,13 @@ class RecoveringServer(OptimizedServer):
         try:
             await super()._handle_eio_disconnect(eio_sid, reason)
         finally:
-            keeper.has_left(left)
+            await keeper.has_left(left)
+
+    async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+        """Keep the application's session for a client."""
+        await super().save_session(sid, session, namespace=namespace)
+        keeper: Keeper = self.reznet.recovery
+        await keeper.persist(keeper.visits.get(namespace or "/", sid))
 
 
 class RecoveringManager(OptimizedManager):
@@ -87,14 +97,16 @@ class RecoveringManager(OptimizedManager):
         **kwargs: Any,
     ) -> None:
         """Send an event, and keep it for those of its receivers who are away."""
+        keeper, room = self._keeper, to or room
         if callback is not None:
-            await super().emit(event, data, namespace, room=room, skip_sid=skip_sid, callback=callback, to=to)
+            if not keeper.is_behind:
+                await super().emit(event, data, namespace, room=room, skip_sid=skip_sid, callback=callback)
             return
         road: Broadcast = self.server.reznet.road
-        keeper, room, args = self._keeper, to or room, as_arguments(data)
-        members, key = self._members(namespace, room, skip_sid)
-        optimize, batch, _ = options.get()
-        is_kept = keeper.policy.keeps(event)
+        args = as_arguments(data)
+        members, key = ([], None) if keeper.is_behind else self._members(namespace, room, skip_sid)
+        how = told.get()
+        is_kept = keeper.keeps(event)
         if is_kept:
             members, key = keeper.without_held(namespace, members, key)
             offset: str | None = keeper.next_offset()
@@ -103,9 +115,9 @@ class RecoveringManager(OptimizedManager):
         else:
             offset = keeper.offset_behind(event, args)
         audience = road.connections.audience(members, namespace, key)
-        outgoing = road.emit(event, args, namespace, audience, optimize=optimize, batch=batch, offset=offset)
+        outgoing = road.emit(event, args, namespace, audience, optimize=how.optimize, batch=how.batch, offset=offset)
         if is_kept:
-            keeper.keep(outgoing, room, skip_sid)
+            keeper.keep(outgoing, room, skip_sid, how.user)
         await asyncio.sleep(0)
         if len(members) == 1:
             await self._feel_back_pressure(members[0])
@@ -129,17 +141,23 @@ class RecoveringManager(OptimizedManager):
         """Put a client in a room."""
         result = await super().enter_room(sid, namespace, room, eio_sid=eio_sid)
         self._keeper.entered(namespace, sid, room)
+        await self._keeper.persist(self._keeper.visits.get(namespace, sid))
         return result
 
     async def leave_room(self, sid: str, namespace: str, room: Any) -> Any:
         """Take a client out of a room, also one that is away."""
         self._keeper.left(namespace, sid, room)
-        return await super().leave_room(sid, namespace, room)
+        result = await super().leave_room(sid, namespace, room)
+        await self._keeper.persist(self._keeper.visits.get(namespace, sid))
+        return result
 
     async def close_room(self, room: Any, namespace: str) -> Any:
         """Take everybody out of a room, also those who are away."""
-        self._keeper.closed(namespace, room)
-        return await super().close_room(room, namespace)
+        members = self._keeper.closed(namespace, room)
+        result = await super().close_room(room, namespace)
+        for visit in members:
+            await self._keeper.persist(visit)
+        return result
 
     async def can_disconnect(self, sid: str, namespace: str) -> Any:
         """Whether a client can be sent away; one that is away already cannot come back after that."""

@@ -9,7 +9,6 @@ Private names are listed in `adapters/compat.py`.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -26,6 +25,7 @@ from reznet_ws.adapters.inbound import (
     check_event,
 )
 from reznet_ws.adapters.session import QueuedPacket, is_secret
+from reznet_ws.adapters.telling import told
 from reznet_ws.message.formats import GRANT_EVENT, PACKED_FORMAT, ROWS_FORMAT
 from reznet_ws.message.payload import FORMAT
 from reznet_ws.message.snapshots import HELD_KEY, Holding
@@ -33,12 +33,6 @@ from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.snapshot_road import emit_snapshot
-
-# What `broadcast` and `send_snapshot` were told, past a PubSubManager that would not pass it on: whether to optimize,
-# whether to batch, and the key of a snapshot.
-options: contextvars.ContextVar[tuple[bool, bool | None, str | None]] = contextvars.ContextVar(
-    "options", default=(True, None, None)
-)
 
 # A client that does not listen while it makes sense of its CONNECT (as in socket.io-protocol's test suite) would miss
 # what came in the same segment; python-socketio by itself sends two.
@@ -203,16 +197,16 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
         if not members:
             return
         args = as_arguments(data)
-        optimize, batch, key_of_snapshot = options.get()
+        how = told.get()
         if self.server.reznet.is_watched:
             await self._emit_watched(event, args, namespace, members, callback)
         elif callback is not None:
-            self._emit_asking(event, args, namespace, members, callback, optimize)
-        elif key_of_snapshot is not None and args:
-            emit_snapshot(road, event, args[0], namespace, members, key_of_snapshot)
+            self._emit_asking(event, args, namespace, members, callback, how.optimize)
+        elif how.snapshot_key is not None and args:
+            emit_snapshot(road, event, args[0], namespace, members, how.snapshot_key)
         else:
             audience = road.connections.audience(members, namespace, key)
-            road.emit(event, args, namespace, audience, optimize=optimize, batch=batch)
+            road.emit(event, args, namespace, audience, optimize=how.optimize, batch=how.batch)
         await asyncio.sleep(0)
         if len(members) == 1:
             await self._feel_back_pressure(members[0])
@@ -271,3 +265,15 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
 def as_arguments(data: Any) -> list[Any]:
     """The arguments that python-socketio takes what is emitted for."""
     return list(data) if isinstance(data, tuple) else [] if data is None else [data]
+
+
+def as_rooms(room: Any) -> tuple[Hashable, ...]:
+    """The rooms that python-socketio takes an argument for; None stands for everybody."""
+    return tuple(room) if hasattr(room, "__len__") and not isinstance(room, str) else (room,)
+
+
+def as_skipped(skip_sid: Any) -> frozenset[str]:
+    """The clients that an event is not for."""
+    if isinstance(skip_sid, (list, tuple, set)):
+        return frozenset(skip_sid)
+    return frozenset({skip_sid}) if skip_sid else frozenset()

@@ -30,6 +30,8 @@ class Entry(Generic[Kept]):
     skipped: frozenset[str]
     kept: Kept
     size_bytes: int
+    # A client, or a user, that it is for in any case.
+    user: str | None = None
 
 
 class Ring(Generic[Kept]):
@@ -59,6 +61,20 @@ class Ring(Generic[Kept]):
             dropped = entries.popleft()
             self.bytes -= dropped.size_bytes
             self.dropped_number, self.dropped_at_s = dropped.number, dropped.at_s
+
+    def before(self, at_s: float) -> int:
+        """The number of the newest event that was emitted before some time."""
+        number = self.dropped_number if self.dropped_at_s is not None and self.dropped_at_s < at_s else 0
+        for entry in self._entries:
+            if entry.at_s >= at_s:
+                break
+            number = entry.number
+        return number
+
+    def restart(self, number: int) -> None:
+        """Forget everything: the numbers begin anew, or some are missing."""
+        self._entries.clear()
+        self.bytes, self.dropped_number, self.dropped_at_s = 0, number, None
 
     def covers(self, number: int) -> bool:
         """Whether all that came after a number is here."""

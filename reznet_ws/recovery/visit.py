@@ -25,7 +25,7 @@ class Visit:
     pid: str
     sid: str
     namespace: str
-    # The number of the last event before it came, and the offset that it brought from a visit that was over.
+    # The number of the last event that it need not be sent, and the offset that it brought from a visit that was over.
     began: int
     stale: str | None = None
     # Room -> the number after which it was in it; None stands for everybody.
@@ -38,6 +38,8 @@ class Visit:
     away_s: float | None = None
     eio_sid: str | None = None
     is_recovered: bool = False
+    # Whether its client was told of the pid.
+    is_told: bool = False
 
     def enter(self, room: Hashable, number: int) -> None:
         """It is in a room from after an event on; one that it is in already it stays in."""
@@ -50,6 +52,11 @@ class Visit:
             self.past.append((room, since, number))
             del self.past[:-_MAX_PAST]
 
+    def restart(self, number: int) -> None:
+        """The numbers begin anew."""
+        self.began, self.past = number, []
+        self.rooms = dict.fromkeys(self.rooms, number)
+
     def forget_before(self, number: int) -> None:
         """Nobody will ask for an event up to a number any more."""
         if self.past:
@@ -60,7 +67,11 @@ class Visit:
         return (
             entry.namespace == self.namespace
             and self.sid not in entry.skipped
-            and (self._is_in(entry.rooms, entry.number) or self._was_in(entry.rooms, entry.number))
+            and (
+                entry.user == self.sid
+                or self._is_in(entry.rooms, entry.number)
+                or self._was_in(entry.rooms, entry.number)
+            )
         )
 
     def _is_in(self, rooms: Iterable[Hashable], number: int) -> bool:

@@ -92,17 +92,21 @@ class Visits:
                 return
             self.forget(first)
 
+    def all(self) -> list[Visit]:
+        """Whoever is here or away."""
+        return list(self._by_pid.values())
+
     def of_room(self, namespace: str, room: Hashable) -> Iterator[Visit]:
         """Who is in a room, the absent among them."""
-        for visit in list(self._by_pid.values()):
+        for visit in self.all():
             if visit.namespace == namespace and room in visit.rooms:
                 yield visit
 
 
-def resume_after(visit: Visit, offset: str | None, ring: Ring[Any], newest: int, noticed_s: float) -> int | None:
+def resume_after(visit: Visit, offset: str | None, ring: Ring[Any], newest: int) -> int | None:
     """The number of the last event that a client has had; None where that cannot be told, or is no longer kept.
 
-    `newest`: the last number that was given; `noticed_s`: after how long, at most, a dead connection is noticed.
+    `newest`: the last number that was given.
     """
     number = visit.began  # where it has had nothing that carries one
     if offset is not None:
@@ -112,10 +116,4 @@ def resume_after(visit: Visit, offset: str | None, ring: Ring[Any], newest: int,
         if offset == visit.stale and last > visit.began:
             return None  # of a server before, or one of ours: nobody can tell
         number = max(number, last)
-    if ring.covers(number):
-        return number
-    # It last had something long ago. All that was sent to it well before its connection broke has arrived, since it
-    # went on answering pings; so what is no longer kept, it has had, or was not meant for it.
-    if ring.dropped_at_s is not None and visit.away_s is not None and ring.dropped_at_s < visit.away_s - noticed_s:
-        return ring.dropped_number
-    return None
+    return number if ring.covers(number) else None

@@ -15,8 +15,6 @@ from reznet_ws.recovery.visit import Visit
 from reznet_ws.recovery.visits import Visits, new_pid, resume_after, take_credentials
 from reznet_ws.settings import SettingsError
 
-NOTICED_S = 65
-
 
 def entry(number: int, *rooms: Any, at_s: float = 0.0, skipped: tuple[str, ...] = ()) -> Entry[str]:
     return Entry(number, at_s, "/", rooms, frozenset(skipped), "", 100)
@@ -64,37 +62,38 @@ def test_who_was_skipped_or_is_elsewhere_is_due_nothing() -> None:
 
 def test_a_client_goes_on_after_its_offset() -> None:
     ring: Ring[str] = Ring(max_bytes=10_000, max_s=100, number=10)
-    assert resume_after(visit(began=10), offsets.write(12), ring, 15, NOTICED_S) == 12
-    assert resume_after(visit(began=10), None, ring, 15, NOTICED_S) == 10
-    assert resume_after(visit(began=10), offsets.write(3), ring, 15, NOTICED_S) == 10
+    assert resume_after(visit(began=10), offsets.write(12), ring, 15) == 12
+    assert resume_after(visit(began=10), None, ring, 15) == 10
+    assert resume_after(visit(began=10), offsets.write(3), ring, 15) == 10
 
 
 @pytest.mark.parametrize("offset", ["", "é", offsets.write(16), "~" * 10, "~" * 1000])
 def test_an_offset_that_was_never_given_out_is_a_miss(offset: str) -> None:
     ring: Ring[str] = Ring(max_bytes=10_000, max_s=100, number=10)
-    assert resume_after(visit(began=10), offset, ring, 15, NOTICED_S) is None
+    assert resume_after(visit(began=10), offset, ring, 15) is None
 
 
 def test_an_offset_of_a_server_before_is_no_place_to_go_on_from() -> None:
     ring: Ring[str] = Ring(max_bytes=10_000, max_s=100, number=10)
     stay = visit(began=10)
     stay.stale = offsets.write(12)
-    assert resume_after(stay, offsets.write(12), ring, 15, NOTICED_S) is None
-    assert resume_after(stay, offsets.write(13), ring, 15, NOTICED_S) == 13
+    assert resume_after(stay, offsets.write(12), ring, 15) is None
+    assert resume_after(stay, offsets.write(13), ring, 15) == 13
     stay.stale = offsets.write(8)  # before anything of ours
-    assert resume_after(stay, offsets.write(8), ring, 15, NOTICED_S) == 10
+    assert resume_after(stay, offsets.write(8), ring, 15) == 10
 
 
-def test_what_the_ring_has_dropped_is_a_miss_unless_the_client_was_there_long_after_it() -> None:
+def test_what_the_ring_has_dropped_is_a_miss_unless_the_client_is_known_to_have_had_it() -> None:
     ring: Ring[str] = Ring(max_bytes=10_000, max_s=100, number=0)
     for number in range(1, 6):
         ring.append(entry(number, "room", at_s=100.0 * number))
     assert ring.dropped_number == 3
     stay = visit()
-    stay.away_s = 300.0 + NOTICED_S
-    assert resume_after(stay, offsets.write(1), ring, 5, NOTICED_S) is None
-    stay.away_s += 1  # it answered pings after the last that was dropped: it has had all that it was sent of those
-    assert resume_after(stay, offsets.write(1), ring, 5, NOTICED_S) == 3
+    assert resume_after(stay, offsets.write(1), ring, 5) is None
+    stay.began = ring.before(300.5)
+    assert stay.began == 3
+    assert resume_after(stay, offsets.write(1), ring, 5) == 3
+    assert [ring.before(at_s) for at_s in (300.0, 400.0, 400.5, 900.0)] == [0, 3, 4, 5]
 
 
 def test_those_who_are_away_too_long_or_too_many_are_forgotten() -> None:
