@@ -69,6 +69,8 @@ class WindowFigures:
     histories: int = _about("different ones: clients that were sent the same share one")
     in_step: int = _about("connections at the history that most share")
     text_bytes: int = _about("messages that the histories hold, each counted once")
+    messages: int = _about("that were compressed, since the server began")
+    compressions: int = _about("that they took, since the server began")
     kept_compressors: int = _about("kept ready for busy histories")
     kept_bytes: int = _about("what they take in memory")
 

@@ -19,7 +19,16 @@ from reznet_ws.stats import LimitFigures, MessageCounts, SlowReaders, WindowFigu
 
 SLOW = SlowReaders(closed_connections=1, skipped_messages=2, queued_bytes=3)
 LIMITS = LimitFigures(refused_connections=4, closed_unjoined=1)
-WINDOWS = WindowFigures(connections=3, histories=2, in_step=2, text_bytes=900, kept_compressors=1, kept_bytes=98_304)
+WINDOWS = WindowFigures(
+    connections=3,
+    histories=2,
+    in_step=2,
+    text_bytes=900,
+    messages=10,
+    compressions=12,
+    kept_compressors=1,
+    kept_bytes=98_304,
+)
 
 
 def _share(plain: int, sent: int, encoded: int | None = None) -> Share:

@@ -212,6 +212,8 @@ class ConnectionManager:
                 histories=figures.histories,
                 in_step=figures.largest_share,
                 text_bytes=figures.text_bytes,
+                messages=figures.messages,
+                compressions=figures.compressions,
                 kept_compressors=figures.kept_compressors,
                 kept_bytes=figures.kept_bytes,
             ),

@@ -14,7 +14,10 @@ from typing import Any, Self
 
 from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.adapters.tap import tap
+from reznet_ws.demo.topologies import ONE_ROOM, Topology
 from reznet_ws.lab.clients.fleet import Fleet, Progress
+from reznet_ws.lab.clients.mixture import Shares, check_shares
+from reznet_ws.lab.load import Load
 from reznet_ws.lab.measurement import Measurement
 from reznet_ws.lab.meter import Meter, SiteFigures
 from reznet_ws.lab.remote import Remote, RemoteFigures
@@ -29,17 +32,17 @@ _running = Running()
 stop_all = _running.stop
 
 
-class Lab(Visitors, Trials):
+class Lab(Load, Visitors, Trials):
     """A running experiment; `name` tells it from others in the same process.
 
     `app` is any ASGI application, or its name as uvicorn takes it ("module:app"), and `sio` the Socket.IO server in it
-    where that is not found. Without them it is the demo's chat, which `rate_per_s`, `mix` and `seed` are for. `url` is
-    an application that runs elsewhere: its bytes are counted by a proxy, and what it emits cannot be checked. The users
-    do what the `scenario` says, in other processes, from `start` on. `Lab.quiet` serves nothing by itself to nobody,
-    for clients that join one by one. Units: `rate_per_s` messages emitted a second, each to all users; `stock_share`
-    from 0 to 1 of the users are stock clients (format 1). Raises: ValueError for figures out of bounds or an
-    application without a server; when started, also TimeoutError when not all users connect, OSError when the port is
-    taken.
+    where that is not found. Without them it is the demo's chat, which `rate_per_s`, `mix`, `topology` and `seed` are
+    for. `url` is an application that runs elsewhere: its bytes are counted by a proxy, and what it emits cannot be
+    checked. The users do what the `scenario` says, in other processes, from `start` on; `formats` are shares of them,
+    see `set_users`. `Lab.quiet` serves nothing by itself to nobody, for clients that join one by one. Units:
+    `rate_per_s` messages emitted a second, each to those that the topology says. Raises: ValueError for figures out of
+    bounds or an application without a server; when started, also TimeoutError when not all users connect, OSError when
+    the port is taken.
     """
 
     def __init__(
@@ -55,10 +58,11 @@ class Lab(Visitors, Trials):
         rate_per_s: float = 20,
         mix: str = "chat",
         seed: int = 1,
-        stock_share: float = 0.0,
+        topology: Topology = ONE_ROOM,
+        formats: Shares | None = None,
     ) -> None:
-        self.name, self.users, self.stock_share = name, users, stock_share
-        self.rate_per_s, self.mix, self.seed = rate_per_s, mix, seed
+        self.name, self.users, self.formats = name, users, check_shares(formats or {})
+        self.rate_per_s, self.mix, self.seed, self.topology = rate_per_s, mix, seed, topology
         # Called after each start and stop, in whichever thread that happens.
         self.watchers: list[Callable[[], None]] = []
         self.listeners, self.members = [], []
@@ -66,6 +70,8 @@ class Lab(Visitors, Trials):
         self._scenario = scenario or Scenario()
         self._lock = threading.RLock()
         self._elsewhere, self._is_stock = url, False
+        # Of the demo; an application of one's own talks by itself.
+        self.has_agents = app is None and sio is None and url is None
         self._server: ServerThread | Remote | None = None
         self._fleet: Fleet | None = None
         self._make_site: Callable[[], Site] = lambda: chat_site(self._adjustable)
@@ -121,20 +127,21 @@ class Lab(Visitors, Trials):
         self.site = self._make_site()
         server = ServerThread(self.site.app, stopping=self._stopping, lifespan=self.site.lifespan)
         self._server = server
-        self._fleet = Fleet(server.url, self._scenario, stock_share=self.stock_share)
+        self._fleet = Fleet(server.url, self._scenario)
         if not self._is_stock:
             server.call(lambda: setattr(self.site.manager, "settings", self._adjustable))
             self._meter = Meter(SiteFigures(server, self.site.manager), self._fleet, tap(self.site.sio))
-        self.set_users(self.users, progress)
+        self.set_users(progress=progress)
         if not self._is_stock:
             self._meter.reset()  # what greets a client is no part of the traffic
 
     def _start_elsewhere(self, url: str, progress: Progress | None) -> None:
         remote = self._server = Remote(url)
         # Stock clients only: nobody knows here whether formats are spoken there.
-        self._fleet = Fleet(remote.url, self._scenario, stock_share=1, count_plain_bytes=True)
+        self._fleet = Fleet(remote.url, self._scenario, count_plain_bytes=True)
+        self.formats = {"plain": 1.0}
         self._meter = Meter(RemoteFigures(remote), self._fleet, None)
-        self.set_users(self.users, progress)
+        self.set_users(progress=progress)
         self._meter.reset()
 
     def stop(self) -> None:
@@ -211,48 +218,6 @@ class Lab(Visitors, Trials):
         if self.is_running and not self._is_stock:
             self.server.call(lambda: setattr(self.site.manager, "settings", _adjustable(settings)))
         self._settings = settings
-
-    @property
-    def scenario(self) -> Scenario:
-        """What the users do; assigning another with other figures makes running ones follow those."""
-        return self._scenario
-
-    @scenario.setter
-    def scenario(self, scenario: Scenario) -> None:
-        self._scenario = scenario
-        if self._fleet is not None:
-            self._fleet.follow(scenario)
-
-    def set_traffic(self, *, rate_per_s: float | None = None, mix: str | None = None) -> None:
-        """Change what the demo's agents do, from the workload's beginning; a rate of 0 silences them."""
-        self.rate_per_s = self.rate_per_s if rate_per_s is None else rate_per_s
-        self.mix = mix or self.mix
-        simulation = self.site.simulation
-        assert simulation is not None, "the agents talk in the demo only"
-        if self.rate_per_s == 0:
-            self.server.call(simulation.stop)
-        else:
-            # Another seed each time: what was played before is still in the deflate windows, and would cost nothing.
-            seed, self._plays = self.seed + self._plays, self._plays + 1
-            figures: dict[str, Any] = {"seed": seed, "rate_per_s": self.rate_per_s, "mix": self.mix}
-            self.server.call(lambda: simulation.start(**figures))
-
-    def set_users(self, users: int, progress: Progress | None = None) -> None:
-        """Connect or disconnect users until there are as many."""
-        self.users = users
-        if (fleet := self._fleet) is not None:
-            fleet.resize(users)
-            fleet.wait(progress=progress)
-
-    def talk(self, acting: bool) -> None:
-        """Let the users act and the demo's agents talk, or nobody."""
-        self.fleet.act(acting)
-        simulation = None if self._elsewhere is not None else self.site.simulation
-        if simulation is not None:
-            if acting:
-                self.set_traffic()
-            else:
-                self.server.call(simulation.stop)
 
     # Measuring
 

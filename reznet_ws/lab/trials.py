@@ -43,7 +43,7 @@ class Trials:
         def talk(self, acting: bool) -> None: ...
         def reset(self) -> None: ...
         def measure(self) -> Measurement: ...
-        def set_users(self, users: int) -> None: ...
+        def set_users(self, users: int | None = None) -> None: ...
 
     def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
         """Wait for what was emitted until now; what has not arrived in time is lost.
@@ -154,6 +154,15 @@ class Trials:
         from reznet_ws.lab.dashboard.dashboard import Dashboard
 
         return Dashboard(self, start=True)  # type: ignore[arg-type]
+
+    def theatre(self, lanes: int = 6) -> Any:
+        """The frames on their way to some clients of this lab, each a box of its true length; a click takes one apart.
+
+        Raises: ValueError for more lanes than a stage has.
+        """
+        from reznet_ws.lab.theatre.theatre import Theatre
+
+        return Theatre(self, lanes)  # type: ignore[arg-type]
 
 
 def _settings(variant: Settings | str | Mapping[str, Any], before: Settings) -> Settings:

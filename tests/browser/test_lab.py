@@ -23,7 +23,7 @@ MOVING_S = 15
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 SIZES = ((1024, 768), (1280, 800), (1440, 900), (1920, 1080))
 REDUCTION = "fewer bytes on the wire"
-CHARTS = {"savings", "events", "wire", "latency", "cpu", "histories"}
+CHARTS = {"savings", "events", "wire", "latency", "cpu", "histories", "compressions", "memory"}
 
 # Texts that lie over one another, or that their boxes or the dashboard's edge cut off. Boxes are those of the letters.
 FLAWS = """dashboard => {
@@ -120,14 +120,14 @@ def test_switching_a_layer_moves_its_bar_both_ways(
     when_off: Callable[[float], bool],
     when_on: Callable[[float], bool],
 ) -> None:
-    dashboard.locator("select").select_option(mix)
+    dashboard.get_by_role("combobox", name="traffic mix").select_option(mix)
     bar = dashboard.locator(f'[data-bar="{layer}"]')
     checkbox = layer_box(dashboard, layer)
     for _ in range(2):
         click_layer(dashboard, layer)
         expected = when_on if checkbox.is_checked() else when_off
         wait_for(page, lambda expected=expected: expected(number(bar.inner_text())), f"{layer} {checkbox.is_checked()}")
-    dashboard.locator("select").select_option("chat")
+    dashboard.get_by_role("combobox", name="traffic mix").select_option("chat")
 
 
 def test_a_preset_switches_all_checkboxes_and_is_marked(page: Page, dashboard: Locator) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import ipywidgets as widgets
 import pytest
 
+from reznet_ws.demo.topologies import ONE_ROOM, Topology
 from reznet_ws.draw.look import LAYER_COLOURS
 from reznet_ws.draw.picture import find_browser
 from reznet_ws.lab import lab as lab_module
 from reznet_ws.lab.dashboard.controls import HIDDEN, SettingsControls, label, say_change, source_of, stops
 from reznet_ws.lab.dashboard.dashboard import Dashboard
 from reznet_ws.lab.dashboard.header import Header
+from reznet_ws.lab.dashboard.load_controls import PRIVATE, ROOMS, SENDER, kind_of, topology_of
 from reznet_ws.lab.dashboard.series import MAX_POINTS, SPEC, Series
 from reznet_ws.lab.dashboard.tour import STEP_S, STEPS, Tour
 from reznet_ws.lab.dashboard.worker import Worker
@@ -165,9 +167,49 @@ def test_traffic_and_clients_follow_their_sliders(dashboard: Dashboard) -> None:
     assert lab.measure().counts.connected == USERS
 
 
+def test_topology_formats_and_habits_follow_their_controls_while_it_runs(dashboard: Dashboard) -> None:
+    lab = dashboard.lab
+    dashboard.topology.value, dashboard.to_all.value = "private streams", 0.2
+    dashboard.settle()
+    assert lab.topology == Topology(name="private streams", room_size=1, to_all_share=0.2)
+    assert dashboard.room_size.disabled
+    assert not dashboard.to_all.disabled
+    wait_for(lambda: (dashboard.view.state["lines"]["receivers"][-1] or USERS) < USERS / 2)
+    dashboard.shares["plain"].value = 0.5
+    dashboard.shares["rows"].value = 0.75
+    assert dashboard.shares["plain"].value == 0.25
+    dashboard.settle()
+    assert lab.formats == {"plain": 0.25, "rows": 0.75}
+    connections = lab.site.manager.road.connections
+    assert sorted(bool(one.granted_rows) for one in connections.values()) == [False, True, True, True]
+    assert lab.measure().counts.connected == USERS
+    dashboard.churn.value, dashboard.slow.value = 10, 0.5
+    dashboard.settle()
+    assert (lab.scenario.churn, lab.scenario.slow_readers) == (USERS / 10, 0.5)
+    before = {*connections}
+    wait_for(lambda: {*connections} - before)
+    measured = lab.measure()
+    assert (measured.counts.drops, measured.counts.wrong) == (0, 0)
+    said = ", ".join(mark["text"] for mark in dashboard.view.state["marks"])
+    for text in ("private streams, 20% to all", "25% plain, 75% rows", "churn 10 %", "50% slow"):
+        assert text in said
+    dashboard.topology.value, dashboard.to_all.value, dashboard.churn.value, dashboard.slow.value = "one room", 0, 0, 0
+    dashboard.shares["rows"].value = dashboard.shares["plain"].value = 0
+    dashboard.settle()
+    assert (lab.topology, lab.scenario.churn) == (ONE_ROOM, 0)
+
+
+@pytest.mark.parametrize("topology", [ONE_ROOM, *(topology_of(kind, 7, 0.25) for kind in (ROOMS, PRIVATE, SENDER))])
+def test_a_topology_comes_back_from_its_controls(topology: Topology) -> None:
+    assert topology_of(kind_of(topology), topology.room_size or 2, topology.to_all_share) == topology
+
+
 def test_the_controls_follow_what_a_cell_does_to_the_lab(dashboard: Dashboard) -> None:
     dashboard.lab.settings = Settings.stock()
-    wait_for(lambda: dashboard.preset.value == "stock")
+    dashboard.lab.set_traffic(topology=topology_of(ROOMS, 3, 0.1))
+    wait_for(lambda: dashboard.preset.value == "stock" and dashboard.topology.value == ROOMS)
+    assert (dashboard.room_size.value, dashboard.to_all.value) == (3, 0.1)
+    dashboard.lab.set_traffic(topology=ONE_ROOM)
     assert not dashboard.toggles["batch"].value
     assert dashboard.lab.settings == Settings.stock()
 
@@ -189,11 +231,11 @@ def test_start_stop_and_start_again() -> None:
         assert not lab.is_running
         assert not threads()
         assert "stopped" in dashboard.status.value
-        dashboard.stock_share.value = 1
+        dashboard.shares["plain"].value = 1
         dashboard.users.value = 3
         dashboard.settle()
         assert dashboard.start().lab.measure().counts.connected == 3
-        assert lab.stock_share == 1
+        assert lab.formats == {"plain": 1, "rows": 0}
     finally:
         lab.stop()
         dashboard.close()
@@ -268,6 +310,10 @@ def test_cpu_and_histories_are_drawn_and_said(dashboard: Dashboard) -> None:
     state = series.state(0.0, is_running=True)
     assert {one["key"] for chart in SPEC["charts"] for one in chart["series"]} == set(state["lines"])
     assert state["lines"]["histories"] == [1]
+    assert state["lines"]["receivers"] == [pytest.approx(USERS, abs=0.5)]
+    assert state["lines"]["compressions"] == [pytest.approx(1, abs=0.5)]
+    assert state["lines"]["text_kb"][0] > 0
+    assert state["memory_note"] == "1 compressors kept"
     assert state["lines"]["connections"] == state["lines"]["in_step"] == [USERS]
     (cpu_us,) = state["lines"]["cpu_us"]
     assert cpu_us == pytest.approx(measurement.cpu_us_per_delivery)

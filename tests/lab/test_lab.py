@@ -127,8 +127,8 @@ def test_the_number_of_users_changes_while_it_runs_over_as_many_processes_as_it_
 def test_figures_out_of_bounds_are_refused_and_nothing_is_left_running() -> None:
     with pytest.raises(ValueError, match="rate_per_s"):
         Lab(name="wrong", users=1, rate_per_s=1e9).start()
-    with pytest.raises(ValueError, match="stock_share"):
-        Lab(name="wrong", users=1, stock_share=2).start()
+    with pytest.raises(ValueError, match="formats"):
+        Lab(name="wrong", users=1, formats={"plain": 2}).start()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("reznet")]
 
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from reznet_ws.lab.clients.mixture import Shares, check_shares
 from reznet_ws.lab.clients.seen import Arrivals, Counts, Seen
 from reznet_ws.lab.scenario import Scenario, pack
 
@@ -30,7 +31,7 @@ Progress = Callable[[int, int], None]
 class Fleet:
     """Simulated users in as many other processes as they need.
 
-    `stock_share` of them are stock clients (format 1). `count_plain_bytes`: they count what no layer would have sent.
+    `count_plain_bytes`: they count what no layer would have sent.
     Raises: ValueError for figures out of bounds, or a scenario that cannot leave this process.
     """
 
@@ -39,18 +40,15 @@ class Fleet:
         url: str,
         scenario: Scenario | None = None,
         *,
-        stock_share: float = 0.0,
         count_plain_bytes: bool = False,
     ) -> None:
-        if not 0 <= stock_share <= 1:
-            raise ValueError(f"stock_share is {stock_share!r}; it must be from 0 to 1")
-        self._arguments = [url, f"--stock-share={stock_share}"]
-        self._arguments += ["--count-plain-bytes"] * count_plain_bytes
+        self._arguments = [url, *["--count-plain-bytes"] * count_plain_bytes]
         self.scenario = scenario or Scenario()
         self._packed = pack(self.scenario)
         self._changed = threading.Condition()  # reentrant
         self._processes: list[_ClientProcess] = []
         self.users = self._refused = 0
+        self.formats: Shares = {}
         self.is_acting = False
 
     @property
@@ -64,11 +62,12 @@ class Fleet:
         """The processes that run."""
         return [each.popen.pid for each in self._processes if each.popen.poll() is None]
 
-    def resize(self, users: int) -> None:
-        """Ask for a number of users; returns at once, `wait` waits. Raises: ValueError."""
+    def resize(self, users: int, formats: Shares | None = None) -> None:
+        """Ask for a number of users, and for shares of formats; returns at once, `wait` waits. Raises: ValueError."""
         if users < 0:
             raise ValueError(f"users is {users!r}; it must be at least 0")
         self.users, self._refused = users, self.counts.refused
+        self.formats = self.formats if formats is None else check_shares(formats)
         while len(self._processes) * USERS_PER_PROCESS < users:
             first = f"--first={len(self._processes) * USERS_PER_PROCESS}"
             self._processes.append(_ClientProcess([*self._arguments, first], self._packed, self._changed))
@@ -90,7 +89,7 @@ class Fleet:
         share, rest = divmod(self.users, processes)
         figures = {**self.scenario.figures, "churn": self.scenario.churn / processes}
         for index, each in enumerate(self._processes):
-            each.order(share + (index < rest), figures, self.is_acting)
+            each.order(users=share + (index < rest), formats=self.formats, figures=figures, acting=self.is_acting)
 
     def wait(self, timeout_s: float = 60, progress: Progress | None = None) -> None:
         """Wait until all are connected, telling how many are.
@@ -115,7 +114,7 @@ class Fleet:
 
     @property
     def _is_complete(self) -> bool:
-        return all(each.counts.connected == each.users for each in self._processes)
+        return all(each.has_obeyed and each.counts.connected == each.users for each in self._processes)
 
     @property
     def _refusals(self) -> int:
@@ -168,16 +167,21 @@ class _ClientProcess:
         self._changed = changed
         self._arrivals = Arrivals()
         self._reports: list[Seen] = []
-        self.users = 0
+        self.users = self._ordered = self._obeyed = 0
         self.counts, self.refusal = Counts(), ""
         self.has_ended = False
         self._reader = threading.Thread(target=self._read, name="reznet-clients", daemon=True)
         self._reader.start()
         self._tell({"scenario": base64.b64encode(scenario).decode(), "path": sys.path})
 
-    def order(self, users: int, figures: dict[str, float], acting: bool) -> None:
+    @property
+    def has_obeyed(self) -> bool:
+        return self._obeyed == self._ordered
+
+    def order(self, *, users: int, **what: Any) -> None:
         self.users = users
-        self._tell({"users": users, "figures": figures, "acting": acting})
+        self._ordered += 1
+        self._tell({"users": users, **what})
 
     def take(self) -> Reports:
         taken, self._reports = self._reports, []
@@ -204,6 +208,7 @@ class _ClientProcess:
             report = json.loads(line)
             with self._changed:
                 self.counts, self.refusal = Counts(**report["counts"]), report["refusal"]
+                self._obeyed = report["obeyed"]
                 self._reports.append(Seen.unpacked(report["seen"]))
                 self._changed.notify_all()
         with self._changed:

@@ -21,6 +21,7 @@ import random
 import sys
 from typing import Any
 
+from reznet_ws.lab.clients.mixture import format_of, has_share
 from reznet_ws.lab.clients.seen import Log
 from reznet_ws.lab.clients.user import User
 from reznet_ws.lab.scenario import Scenario
@@ -31,10 +32,10 @@ CONNECTING_AT_ONCE = 20
 
 
 class SimulatedUsers:
-    """As many users as asked for; the first `stock_share` of every hundred speak format 1."""
+    """As many users as asked for, in the formats asked for; their numbers count from `first`."""
 
-    def __init__(self, url: str, scenario: Scenario, *, stock_share: float, first: int, is_sized: bool) -> None:
-        self._url, self._scenario, self._stock_share = url, scenario, stock_share
+    def __init__(self, url: str, scenario: Scenario, *, first: int, is_sized: bool) -> None:
+        self._url, self._scenario, self._formats = url, scenario, dict[str, float]()
         self._first, self._is_sized = first, is_sized
         self._users: list[User] = []
         # What each is doing: living, and reading slowly.
@@ -44,35 +45,43 @@ class SimulatedUsers:
         self._acting = asyncio.Event()
         self._churning: asyncio.Task[None] | None = None
         self._random = random.Random(scenario.seed + first)
+        # Held by whoever lets users come or go.
+        self._moving = asyncio.Lock()
+        self.obeyed = 0
         self.log = Log()
 
     async def obey(self, order: dict[str, Any]) -> None:
-        """Be as many as an order says, with its figures, and act or not."""
+        """Be as many as an order says, in its formats, with its figures, and act or not."""
         self._scenario = dataclasses.replace(self._scenario, **order.get("figures", {}))
-        await self._resize(order["users"])
+        self._formats = order.get("formats", {})
+        async with self._moving:
+            await self._resize(order["users"])
         for user in self._users:
             user.follow(self._scenario)
-            self._set_slow(user, _has_share(user.number, self._scenario.slow_readers))
+            self._set_slow(user, has_share(user.number, self._scenario.slow_readers))
         (self._acting.set if order.get("acting") else self._acting.clear)()
         if self._churning is None and self._scenario.churn:
             self._churning = asyncio.create_task(self._churn())
+        self.obeyed += 1
 
     async def stop(self) -> None:
         """Let all go."""
-        if self._churning is not None:
-            self._churning.cancel()
+        await _end(self._churning)
         await self._resize(0)
 
     async def _resize(self, count: int) -> None:
-        leaving, self._users = self._users[count:], self._users[:count]
+        wanted = [format_of(self._first + place, self._formats) for place in range(count)]
+        staying = {user.number: user for user, form in zip(self._users, wanted, strict=False) if user.form == form}
+        leaving = [user for user in self._users if user.number not in staying]
         await asyncio.gather(*(self._leave(user) for user in leaving))
-        joining = [self._make(self._first + place) for place in range(len(self._users), count)]
-        self._users += joining
-        await asyncio.gather(*(self._join(user) for user in joining))
+        numbers = range(self._first, self._first + count)
+        self._users = [
+            staying.get(number) or self._make(number, form) for number, form in zip(numbers, wanted, strict=True)
+        ]
+        await asyncio.gather(*(self._join(user) for user in self._users if user.number not in staying))
 
-    def _make(self, number: int) -> User:
-        is_stock = _has_share(number, self._stock_share)
-        return User(self._url, self._scenario, number, self.log, is_stock=is_stock, is_sized=self._is_sized)
+    def _make(self, number: int, form: str) -> User:
+        return User(self._url, self._scenario, number, self.log, form=form, is_sized=self._is_sized)
 
     async def _join(self, user: User) -> None:
         async with self._gate:
@@ -94,17 +103,14 @@ class SimulatedUsers:
     async def _churn(self) -> None:
         while self._scenario.churn:
             await asyncio.sleep(self._random.expovariate(self._scenario.churn))
-            settled = [user for user in self._users if user.is_connected and user in self._lives]
-            if settled and self._acting.is_set():
-                user = self._random.choice(settled)
-                await self._leave(user)
-                await self._join(user)
-                self._set_slow(user, _has_share(user.number, self._scenario.slow_readers))
+            async with self._moving:
+                settled = [user for user in self._users if user.is_connected and user in self._lives]
+                if settled and self._acting.is_set():
+                    user = self._random.choice(settled)
+                    await self._leave(user)
+                    await self._join(user)
+                    self._set_slow(user, has_share(user.number, self._scenario.slow_readers))
         self._churning = None
-
-
-def _has_share(number: int, share: float) -> bool:
-    return int((number + 1) * share) > int(number * share)
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:
@@ -123,10 +129,8 @@ async def run(args: argparse.Namespace) -> None:
         return
     sys.path[:] = begin["path"]  # the scenario's modules are found where the parent finds them
     scenario = pickle.loads(base64.b64decode(begin["scenario"]))
-    users = SimulatedUsers(
-        args.url, scenario, stock_share=args.stock_share, first=args.first, is_sized=args.count_plain_bytes
-    )
-    reporting = asyncio.create_task(_report(users.log))
+    users = SimulatedUsers(args.url, scenario, first=args.first, is_sized=args.count_plain_bytes)
+    reporting = asyncio.create_task(_report(users))
     obeying: asyncio.Task[None] | None = None
     while line := await reader.readline():
         if obeying is not None:
@@ -137,9 +141,9 @@ async def run(args: argparse.Namespace) -> None:
     await users.stop()
 
 
-async def _report(log: Log) -> None:
+async def _report(users: SimulatedUsers) -> None:
     while True:
-        sys.stdout.write(json.dumps(log.taken()) + "\n")
+        sys.stdout.write(json.dumps({**users.log.taken(), "obeyed": users.obeyed}) + "\n")
         sys.stdout.flush()
         await asyncio.sleep(REPORT_INTERVAL_S)
 
@@ -148,7 +152,6 @@ def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(prog="reznet_ws.lab.clients.simulated", description="Simulated users for the lab.")
     parser.add_argument("url")
-    parser.add_argument("--stock-share", type=float, default=0.0)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count-plain-bytes", action="store_true")
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):

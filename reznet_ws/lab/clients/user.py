@@ -12,11 +12,13 @@ import math
 import random
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import socketio
 
-from reznet_ws.client import decoder
+from reznet_ws.client import attach, attach_rows
+from reznet_ws.lab.clients.mixture import FORMATS
 from reznet_ws.lab.clients.seen import Log
 from reznet_ws.lab.scenario import Scenario
 from reznet_ws.ledger import header_bytes
@@ -29,6 +31,8 @@ CONNECT_TIMEOUT_S = 20
 _ASLEEP_S, _AWAKE_S = 1.0, 0.05
 # Tracebacks beyond these say nothing new.
 _MOST_FAILURES = 3
+# Format -> what lets a client understand it.
+_DECODERS: Mapping[str, Callable[[socketio.AsyncClient], Any]] = {"abbreviated": attach, "rows": attach_rows}
 
 
 class _Client(socketio.AsyncClient):  # type: ignore[misc]
@@ -44,19 +48,19 @@ class _Client(socketio.AsyncClient):  # type: ignore[misc]
 class User:
     """What `join` and `act` of a scenario are given. `number` counts from 0, `random` is seeded by it."""
 
-    def __init__(self, url: str, scenario: Scenario, number: int, log: Log, *, is_stock: bool, is_sized: bool) -> None:
-        self.number, self.rooms = number, scenario.rooms_of(number)
+    def __init__(self, url: str, scenario: Scenario, number: int, log: Log, *, form: str, is_sized: bool) -> None:
+        self.number, self.rooms, self.form = number, scenario.rooms_of(number), form
         self.random = random.Random(scenario.seed * 1_000_003 + number)
         self.is_slow = False
         self._scenario, self._log, self._is_sized = scenario, log, is_sized
-        self._url = url if is_stock else f"{url}?reznet=2"
+        self._url = f"{url}?{FORMATS[form]}".removesuffix("?")
         self._client = _Client(
             handle_sigint=False,
             reconnection_delay=0.5,
             websocket_extra_options={"compress": 15} if scenario.deflate else {},
         )
-        if not is_stock:
-            decoder.attach(self._client)
+        if (attach_decoder := _DECODERS.get(form)) is not None:
+            attach_decoder(self._client)
         self._sid = ""
         self._goes = self._was_connected = self._is_in = False
         self._joining: asyncio.Task[None] | None = None

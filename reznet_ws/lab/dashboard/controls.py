@@ -18,8 +18,8 @@ from reznet_ws.demo.workload import EVENTS
 from reznet_ws.replay.ablation import LAYERS
 from reznet_ws.settings import Settings
 
-# The lab needs the first; the second is about the log, the third about an application's secrets, and the lab's clients
-# all read as fast as they are sent and do no harm, so that the others would do nothing.
+# The lab needs the first; the second is about the log, the third about an application's secrets. The lab's slow readers
+# pause for a second, which the kernel's buffers bridge, and its clients do no harm: the others would do nothing.
 HIDDEN = (
     "deflate_adjustable",
     "log_threshold_bytes",
@@ -50,8 +50,9 @@ class SettingsControls:
             options=list(Settings.presets()), value=_preset_of(settings), tooltips=_PRESET_TOOLTIPS
         )
         self.preset.observe(self._choose, "value")
-        # All switches first, so that they are on one screen with what they save; their figures below.
-        self.box = widgets.VBox([*map(self._make_toggle, LAYERS), *self._make_figures()])
+        # All switches first, so that they are on one screen with what they save; their figures further below.
+        self.switches = widgets.VBox(list(map(self._make_toggle, LAYERS)))
+        self.figures_box = widgets.VBox(self._make_figures())
         self._grey_out()
 
     @property

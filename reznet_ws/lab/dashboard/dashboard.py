@@ -19,7 +19,7 @@ import ipywidgets as widgets
 
 from reznet_ws.lab.dashboard.controls import SettingsControls, close_all, say_change, source_of
 from reznet_ws.lab.dashboard.header import Header
-from reznet_ws.lab.dashboard.load_controls import LoadControls
+from reznet_ws.lab.dashboard.load_controls import LoadControls, in_force
 from reznet_ws.lab.dashboard.series import Series, still_note
 from reznet_ws.lab.dashboard.tour import Tour
 from reznet_ws.lab.dashboard.view import STILL_PX, View, draw_view
@@ -38,15 +38,16 @@ _LEAST_POINTS = 40
 _open: dict[str, Dashboard] = {}
 
 
-def _in_force(lab: Lab) -> tuple[Settings, int, float, str, float]:
+def _in_force(lab: Lab) -> tuple[Settings, dict[str, str]]:
     """What the lab does, as far as the controls show it."""
-    return lab.settings, lab.users, lab.rate_per_s, lab.mix, lab.stock_share
+    return lab.settings, in_force(lab)
 
 
 class Dashboard:
     """Controls and live charts of one lab; it closes the one shown before for a lab of the same name.
 
-    Controls: `preset`, `toggles[layer]`, `figures[field]`, `events[event]`, `users`, `rate`, `mix`, `stock_share`;
+    Controls: `preset`, `toggles[layer]`, `figures[field]`, `events[event]`, `users`, `rate`, `mix`,
+    `topology`, `room_size`, `to_all`, `shares[format]`, `churn`, `slow`;
     buttons: `start_button`, `stop_button`, `reset_button`, `tour_button`. After assigning to a `.value`, `settle()`
     waits until it has taken effect. Every change lets the counts begin anew, so that no figure mixes two settings.
     """
@@ -69,19 +70,15 @@ class Dashboard:
             failed=self._show_error,
             interval_s=INTERVAL_S,
         )
-        appliers = {
-            "users": self._apply_users,
-            "traffic": self._apply_traffic,
-            "stock share": self._apply_stock_share,
-        }
         self._settings_controls = SettingsControls(lab.settings, self._change_settings)
         self.preset = self._settings_controls.preset
         self.toggles = self._settings_controls.toggles
         self.figures = self._settings_controls.figures
         self.events = self._settings_controls.events
-        self._load = LoadControls(lab, lambda what: self._worker.submit(what, appliers[what]))
-        self.users, self.rate = self._load.users, self._load.rate
-        self.mix, self.stock_share = self._load.mix, self._load.stock_share
+        self._load = LoadControls(lab, lambda what: self._worker.submit(what, lambda: self._apply_load(what)))
+        self.users, self.rate, self.mix = self._load.users, self._load.rate, self._load.mix
+        self.topology, self.room_size, self.to_all = self._load.topology, self._load.room_size, self._load.to_all
+        self.shares, self.churn, self.slow = self._load.shares, self._load.churn, self._load.slow
         self._header = Header(
             start=lambda: self._worker.submit("power", self._start),
             stop=lambda: self._worker.submit("power", self._stop),
@@ -173,7 +170,8 @@ class Dashboard:
     # Making the widgets
 
     def _make_box(self) -> Any:
-        left = widgets.VBox([self.preset, self._settings_controls.box, self._load.box])
+        controls = self._settings_controls
+        left = widgets.VBox([self.preset, controls.switches, self._load.box, controls.figures_box])
         left.add_class("reznet-controls")
         right = widgets.VBox([self.view])
         right.add_class("reznet-right")
@@ -194,23 +192,11 @@ class Dashboard:
         self.lab.settings = settings
         self._applied()
 
-    def _apply_users(self) -> None:
-        users = self.users.value
-        if users != self.lab.users:
-            self.lab.set_users(users, self._header.show_progress)
+    def _apply_load(self, what: str) -> None:
+        changed = self._load.apply(what, self._header.show_progress)
+        if changed:
+            self.series.mark(time.monotonic(), changed)
         self._applied()
-
-    def _apply_traffic(self) -> None:
-        rate_per_s, mix = self.rate.value, self.mix.value
-        if self.lab.is_running:
-            self.lab.set_traffic(rate_per_s=rate_per_s, mix=mix)
-        else:
-            self.lab.rate_per_s, self.lab.mix = rate_per_s, mix
-        self._applied()
-
-    def _apply_stock_share(self) -> None:
-        self.lab.stock_share = self.stock_share.value
-        self._in_force = _in_force(self.lab)
 
     def _applied(self) -> None:
         self._in_force = _in_force(self.lab)
@@ -269,9 +255,9 @@ class Dashboard:
 
     def _show_in_force(self) -> None:
         """A cell changed the lab itself; let the controls follow."""
-        self._in_force = now = _in_force(self.lab)
-        self._settings_controls.show(now[0])
-        self._load.show(*now[1:])
+        self._in_force = _in_force(self.lab)
+        self._settings_controls.show(self.lab.settings)
+        self._load.show()
 
     def _show_measurement(self, measurement: Measurement) -> None:
         self._seconds = measurement.seconds
@@ -285,7 +271,7 @@ class Dashboard:
             url = self.lab.url
         self._header.show_state(url, self._seconds)
         state = self.series.state(time.monotonic(), is_running=url is not None)
-        self.view.state = {**state, "settings": source_of(self.lab.settings)}
+        self.view.state = {**state, "settings": source_of(self.lab.settings), "load": in_force(self.lab)}
 
     def _show_error(self, error: Exception) -> None:
         self._header.show_error(error)

@@ -67,6 +67,23 @@ SPEC: dict[str, Any] = {
                 _series("histories", "histories", LAYER_COLOURS["batch"], dashed=True),
             ],
         },
+        {
+            "key": "compressions",
+            "title": "Compressions of a message",
+            "series": [
+                _series("receivers", "receivers", OFF_COLOUR),
+                _series("compressions", "compressions", WIRE_COLOUR),
+            ],
+        },
+        {
+            "key": "memory",
+            "title": "Held for deflate, KB",
+            "series": [
+                _series("text_kb", "messages", WIRE_COLOUR),
+                _series("kept_kb", "compressors", LAYER_COLOURS["batch"], dashed=True),
+            ],
+            "note": "memory_note",
+        },
     ],
 }
 
@@ -83,6 +100,10 @@ class _Point(NamedTuple):
     connections: int | None = None
     in_step: int | None = None
     histories: int | None = None
+    receivers: float | None = None
+    compressions: float | None = None
+    text_kb: float | None = None
+    kept_kb: float | None = None
 
 
 class Series:
@@ -92,6 +113,7 @@ class Series:
         self._points: deque[_Point] = deque(maxlen=MAX_POINTS)
         self._marks: deque[tuple[float, str]] = deque(maxlen=MAX_MARKS)
         self._rates = _Rates()
+        self._sharing = _Sharing()
         self._measurement: Measurement | None = None
 
     @property
@@ -115,6 +137,9 @@ class Series:
                 windows["connections"],
                 windows["in_step"],
                 windows["histories"],
+                *self._sharing.add(measurement),
+                windows["text_bytes"] / 1000,
+                windows["kept_bytes"] / 1000,
             )
         )
 
@@ -142,6 +167,7 @@ class Series:
             "lines": dict(zip(names, columns, strict=True)),
             "marks": [{"ago_s": round(now_s - at_s, 2), "text": text} for at_s, text in self._marks],
             "cpu_note": "" if mean_us is None else f"{mean_us:,.0f} on average since the last change",
+            "memory_note": "" if measured is None else f"{stats['windows']['kept_compressors']:,} compressors kept",
         }
 
 
@@ -168,6 +194,30 @@ class _Rates:
         if seconds < _LEAST_RATE_SPAN_S:
             return None
         return off / seconds / 1000, wire / seconds / 1000, 1e6 * cpu_s / deliveries if deliveries else None
+
+
+class _Sharing:
+    """Receivers and compressions of a message over the last `_RATE_SPAN_S`, across resets."""
+
+    def __init__(self) -> None:
+        # Seconds, messages emitted, their deliveries, messages compressed, compressions.
+        self._steps: deque[tuple[float, ...]] = deque(maxlen=MAX_POINTS)
+        self._before: tuple[float, ...] = (0.0,) * 5
+
+    def add(self, measurement: Measurement) -> tuple[float | None, float | None]:
+        """Both; None while nothing was sent."""
+        stats, windows = measurement.stats, measurement.stats["windows"]
+        emitted, compressed = stats["total_messages"], windows["messages"]
+        now = (measurement.seconds, emitted, measurement.deliveries, compressed, windows["compressions"])
+        before, self._before = self._before, now
+        # The first three count anew after a reset, the last two when the server starts anew.
+        counted = before[:3] if now[0] >= before[0] and emitted >= before[1] else (0.0,) * 3
+        since = before[3:] if compressed >= before[3] else (0.0,) * 2
+        self._steps.append(tuple(after - earlier for after, earlier in zip(now, (*counted, *since), strict=True)))
+        while len(self._steps) > 1 and sum(step[0] for step in self._steps) - self._steps[0][0] >= _RATE_SPAN_S:
+            self._steps.popleft()
+        _, emitted, deliveries, compressed, compressions = (sum(column) for column in zip(*self._steps, strict=True))
+        return deliveries / emitted if emitted else None, compressions / compressed if compressed else None
 
 
 def _card(requirement: Requirement, is_running: bool) -> dict[str, str]:

@@ -156,8 +156,8 @@ export function drawAll(el, spec, state) {
 }
 
 // What can be taken away: the settings as code, all that is drawn as JSON, the lines as CSV.
-const figures = ({ settings, savings, events, cards, ago_s, lines, marks }) =>
-  JSON.stringify({ settings, savings, events, cards, ago_s, lines, marks }, null, 1);
+const figures = ({ settings, load, savings, events, cards, ago_s, lines, marks }) =>
+  JSON.stringify({ settings, load, savings, events, cards, ago_s, lines, marks }, null, 1);
 const table = ({ ago_s, lines }) => [["ago_s", ...Object.keys(lines)],
   ...ago_s.map((ago, index) => [ago, ...Object.values(lines).map(line => line[index] ?? "")])].map(row => row.join(",")).join("\r\n");
 
