@@ -179,7 +179,7 @@ def test_topology_formats_and_habits_follow_their_controls_while_it_runs(dashboa
     dashboard.shares["rows"].value = 0.75
     assert dashboard.shares["plain"].value == 0.25
     dashboard.settle()
-    assert lab.formats == {"plain": 0.25, "rows": 0.75}
+    assert lab.formats == {"plain": 0.25, "rows": 0.75, "packed": 0}
     connections = lab.site.manager.road.connections
     assert sorted(bool(one.granted_rows) for one in connections.values()) == [False, True, True, True]
     assert lab.measure().counts.connected == USERS
@@ -235,7 +235,7 @@ def test_start_stop_and_start_again() -> None:
         dashboard.users.value = 3
         dashboard.settle()
         assert dashboard.start().lab.measure().counts.connected == 3
-        assert lab.formats == {"plain": 1, "rows": 0}
+        assert lab.formats == {"plain": 1, "rows": 0, "packed": 0}
     finally:
         lab.stop()
         dashboard.close()

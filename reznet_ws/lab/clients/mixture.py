@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # Format -> what a client says when it connects.
-FORMATS: Mapping[str, str] = {"plain": "", "abbreviated": "reznet=2", "rows": "reznet=3"}
+FORMATS: Mapping[str, str] = {"plain": "", "abbreviated": "reznet=2", "rows": "reznet=3", "packed": "reznet=m"}
 # What those take that no share is given to.
 USUAL_FORMAT = "abbreviated"
 # Shares that are meant to be 1 together may not quite be.

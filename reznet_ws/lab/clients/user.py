@@ -17,7 +17,7 @@ from typing import Any
 
 import socketio
 
-from reznet_ws.client import attach, attach_rows
+from reznet_ws.client import attach, attach_message_pack, attach_rows
 from reznet_ws.lab.clients.mixture import FORMATS
 from reznet_ws.lab.clients.seen import Log
 from reznet_ws.lab.scenario import Scenario
@@ -32,7 +32,11 @@ _ASLEEP_S, _AWAKE_S = 1.0, 0.05
 # Tracebacks beyond these say nothing new.
 _MOST_FAILURES = 3
 # Format -> what lets a client understand it.
-_DECODERS: Mapping[str, Callable[[socketio.AsyncClient], Any]] = {"abbreviated": attach, "rows": attach_rows}
+_DECODERS: Mapping[str, Callable[[socketio.AsyncClient], Any]] = {
+    "abbreviated": attach,
+    "rows": attach_rows,
+    "packed": attach_message_pack,
+}
 
 
 class _Client(socketio.AsyncClient):  # type: ignore[misc]

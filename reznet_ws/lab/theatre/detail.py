@@ -18,7 +18,7 @@ from reznet_ws.settings import Settings
 
 _MOST_CHARACTERS = 1500
 _MOST_PIECES, _MOST_SOURCES = 300, 5
-_ENCODINGS = {"abbreviated": "short keys", "rows": "rows"}
+_ENCODINGS = {"abbreviated": "short keys", "rows": "rows", "packed": "MessagePack"}
 SUMS = (
     ("header", "WebSocket header"),
     ("codes", "Huffman codes"),
@@ -32,8 +32,7 @@ SUMS = (
 
 def steps_of(one: SentMessage, kind: str) -> list[dict[str, Any]]:
     """JSON, then how this client is written to, then the packet; what cannot be read has no JSON."""
-    text = one.data.decode(errors="replace")
-    packet = {"name": "packet", "bytes": len(one.data), "text": _shorten(text)}
+    packet = {"name": "packet", "bytes": len(one.data), "text": _shorten(_written(one.data, one.data))}
     if not one.read.events:
         return [packet]
     events = as_json(one.read.events)
@@ -52,7 +51,7 @@ def describe_other(other: OtherFrame, before: Sequence[SentMessage], name: str, 
     """The same of what would be sent with a layer the other way."""
     anatomy = examine(other.wire, other.data, other.before)
     said = f"with {LABELS[name]} {'off' if getattr(settings, name) else 'on'}"
-    steps = [{"name": "packet", "bytes": len(other.data), "text": _shorten(other.data.decode(errors="replace"))}]
+    steps = [{"name": "packet", "bytes": len(other.data), "text": _shorten(_written(other.data, other.data))}]
     written = [dataclasses.replace(one, data=data) for one, data in zip(before, other.before, strict=True)]
     return {**_described(other.wire, other.data, anatomy, written), "title": said, "switch": name, "steps": steps}
 
@@ -68,7 +67,7 @@ def _described(wire: bytes, data: bytes, anatomy: FrameAnatomy, before: Sequence
     shown = [part for part in anatomy.parts if part.end > part.start][:_MOST_PIECES]
     pieces = []
     for part in shown:
-        text = data[part.start : part.end].decode(errors="replace")
+        text = _written(data[part.start : part.end], data)
         pieces.append([part.kind, _shorten(text), part.bits, _source(part.source, before), part.distance])
     hidden = len(data) - shown[-1].end if shown else 0
     copied: dict[int, int] = {}
@@ -81,7 +80,7 @@ def _described(wire: bytes, data: bytes, anatomy: FrameAnatomy, before: Sequence
             "ago": len(before) - place,
             "label": before[place].read.label,
             "bytes": size,
-            "text": _shorten(before[place].data.decode(errors="replace"), 160),
+            "text": _shorten(_written(before[place].data, before[place].data), 160),
         }
         for place, size in sorted(copied.items(), key=lambda item: -item[1])[:_MOST_SOURCES]
     ]
@@ -104,6 +103,15 @@ def _source(place: int | None, before: Sequence[SentMessage]) -> str:
     if place >= len(before):
         return "this message itself"
     return f"{before[place].read.label}, {len(before) - place} messages before"
+
+
+def _written(data: bytes, message: bytes) -> str:
+    """Some bytes of a message as text, or with a dot for each that is no letter, where the message is none."""
+    try:
+        message.decode()
+    except UnicodeDecodeError:
+        return "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in data)
+    return data.decode(errors="replace")
 
 
 def _shorten(text: str, most: int = _MOST_CHARACTERS) -> str:

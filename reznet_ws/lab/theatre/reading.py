@@ -6,6 +6,7 @@ Never: raises for what it cannot read; that has no events.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from socketio import packet as sio_packet
 
 from reznet_ws.client.decoder import unpack
 from reznet_ws.client.rows_decoder import RowsDecoder, RowsError
+from reznet_ws.message import message_pack
+from reznet_ws.message.fields import DecodeError
 from reznet_ws.message.packet import BATCH_EVENT
 from reznet_ws.message.payload import decode_payload
 
@@ -33,14 +36,20 @@ class ReadMessage:
 
 
 class Reader:
-    """One client's side of its connection. `kind`: plain, abbreviated or rows."""
+    """One client's side of its connection. `kind`: its format's name."""
 
     def __init__(self, kind: str) -> None:
         self._rows = RowsDecoder() if kind == "rows" else None
+        self._is_packed = kind == "packed"
 
     def read(self, data: bytes) -> ReadMessage:
         """The next message that the client is sent."""
         try:
+            if self._is_packed:
+                with contextlib.suppress(DecodeError):  # what goes as it came is text
+                    unpacked = message_pack.decode(data)
+                    name, *args = unpacked.data
+                    return ReadMessage(name, [(name, args)], unpacked.namespace)
             text = data.decode()
             # Engine.IO's sign of a message stands before a Socket.IO packet, and before the lines of rows.
             if text[:1] != "4":

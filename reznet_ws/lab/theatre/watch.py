@@ -26,7 +26,7 @@ MOST_WAITING = 2000
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """One client that is watched. `kind`: plain, abbreviated or rows; `held`: what its inflater held at first."""
+    """One client that is watched. `kind`: its format's name; `held`: what its inflater held at first."""
 
     sid: str
     line: Line
@@ -122,6 +122,7 @@ class Watch:
         assert line is not None
         history = None if line.inflater is None else line.inflater.history
         kind = "rows" if connection.granted_rows else "abbreviated" if connection.granted else "plain"
+        kind = "packed" if connection.granted_packed else kind
         return Seat(connection.sid, line, kind, () if history is None else tuple(history.messages))
 
     def see(self, frame: Frame, ways: Sequence[tuple[bytes, Sequence[object]]]) -> None:

@@ -21,6 +21,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "plain": ("utf8", "deflate", MEMORY),
     "abbreviated": ("abbreviate", "utf8", "deflate", MEMORY),
     "rows": ("rows", "deflate", MEMORY),
+    "packed": ("deflate", MEMORY),
 }
 LABELS = {
     "abbreviate": "short keys",
