@@ -32,6 +32,27 @@ def _names(default: frozenset[str], label: str) -> Any:
     return field(default=default, metadata={"label": label})
 
 
+def _rules(label: str) -> Any:
+    return field(default=(), metadata={"label": label})
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """An event of which only the newest counts, for each value of some fields of its data.
+
+    `key`: their names, one or several, or none where the event can be about one thing only: `Latest("price",
+    "symbol")`, `Latest("presence", ("room", "user"))`, `Latest("viewers")`.
+    """
+
+    event: str
+    key: str | tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = (self.key,) if isinstance(self.key, str) else self.key
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in (self.event, *names)):
+            raise SettingsError(f"{self!r}: not the name of an event, and a name or a tuple of names")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What each layer does; the defaults are what measured best.
@@ -103,6 +124,9 @@ class Settings:
     batch_events: frozenset[str] = _names(
         frozenset({"agent_status", "message_stream", "user_typing"}), "events that may wait"
     )
+
+    # Presence, prices, counters: of those that wait in a batch or for a slow reader the older is dropped.
+    latest: tuple[Latest, ...] = _rules("events of which only the newest counts")
 
     # What is due to one connection within these ms leaves in one write, while the server is busy; else at once.
     coalesce_ms: float = _figure(5, 0, 100, "writes wait for one another, at most", "ms")
@@ -214,6 +238,11 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
     if item.type == "frozenset[str]":
         if not isinstance(value, frozenset) or not all(isinstance(event, str) for event in value):
             raise SettingsError(f"{name}: {value!r} is not a frozenset of event names")
+    elif item.type == "tuple[Latest, ...]":
+        if not isinstance(value, tuple) or not all(isinstance(rule, Latest) for rule in value):
+            raise SettingsError(f"{name}: {value!r} is not a tuple of Latest")
+        if len({rule.event for rule in value}) < len(value):
+            raise SettingsError(f"{name}: {value!r} names an event twice")
     elif "low" not in meta:
         if not isinstance(value, bool):
             raise SettingsError(f"{name}: {value!r} is not True or False")

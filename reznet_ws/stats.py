@@ -90,6 +90,7 @@ class Report:
     compressed_messages: int = _about("messages kept gzipped")
     avg_message_size: int = _about("optimized bytes for each message")
     active_connections: int
+    conflated_messages: int = _about("times receivers: waited, and gave way to a newer one (`Settings.latest`)")
     wire: WireFigures
     slow_readers: SlowReaders
     limits: LimitFigures
@@ -124,6 +125,7 @@ def report(
     *,
     active_connections: int,
     uncounted_connections: int,
+    conflated_messages: int,
     slow_readers: SlowReaders,
     limits: LimitFigures,
     windows: WindowFigures,
@@ -143,6 +145,7 @@ def report(
         compressed_messages=counts.gzipped,
         avg_message_size=round(counts.optimized_bytes / counts.messages) if counts.messages else 0,
         active_connections=active_connections,
+        conflated_messages=conflated_messages,
         wire=WireFigures(
             sent_bytes=sent_bytes,
             tls_bytes=ledger.tls_bytes,

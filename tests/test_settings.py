@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from reznet_ws.settings import Settings, SettingsError
+from reznet_ws.settings import Latest, Settings, SettingsError
 
 FIELDS = dataclasses.fields(Settings)
 FIGURES = [item for item in FIELDS if "low" in item.metadata]
 SWITCHES = [item for item in FIELDS if item.type == "bool"]
+RULES = [item for item in FIELDS if item.type.startswith("tuple[")]
 NAMES = [item for item in FIELDS if item.type == "frozenset[str]"]
 WHOLE = [item for item in FIGURES if item.type == "int"]
 
@@ -22,7 +23,7 @@ def _id(item: Any) -> str:
 
 
 def test_every_field_says_how_a_widget_shows_it() -> None:
-    assert len(FIGURES) + len(SWITCHES) + len(NAMES) == len(FIELDS)
+    assert len(FIGURES) + len(SWITCHES) + len(NAMES) + len(RULES) == len(FIELDS)
     for item in FIELDS:
         assert item.metadata["label"]
     for item in FIGURES:
@@ -78,6 +79,20 @@ def test_a_switch_is_on_or_off(item: Any, value: Any) -> None:
 def test_events_are_a_frozenset_of_names(item: Any, value: Any) -> None:
     with pytest.raises(SettingsError, match=rf"^{item.name}: .* is not a frozenset of event names$"):
         Settings(**{item.name: value})
+
+
+@pytest.mark.parametrize(
+    "value", [[Latest("a")], Latest("a"), ("a",), None, {"a": "b"}, (Latest("a", "b"), Latest("a"))], ids=repr
+)
+def test_rules_are_a_tuple_of_one_for_each_event(value: Any) -> None:
+    with pytest.raises(SettingsError, match=r"^latest: .* (is not a tuple of Latest|names an event twice)$"):
+        Settings(latest=value)
+
+
+@pytest.mark.parametrize("parts", [(1,), ("a", 1), ("a", ["b"]), ("a", ("b", None))], ids=repr)
+def test_a_rule_is_made_of_names(parts: Any) -> None:
+    with pytest.raises(SettingsError, match="not the name of an event, and a name or a tuple of names"):
+        Latest(*parts)
 
 
 def test_a_settings_error_is_a_value_error() -> None:

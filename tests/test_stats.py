@@ -45,6 +45,7 @@ def _report(counts: MessageCounts, ledger: Ledger | None = None) -> dict[str, An
         ledger or Ledger(),
         active_connections=3,
         uncounted_connections=1,
+        conflated_messages=4,
         slow_readers=SLOW,
         limits=LIMITS,
         windows=WINDOWS,
@@ -57,6 +58,7 @@ def test_nothing_sent_is_all_zeros() -> None:
     assert list(said) == [
         *STATS_FIELDS,
         "active_connections",
+        "conflated_messages",
         "wire",
         "slow_readers",
         "limits",

@@ -45,10 +45,11 @@ class Emitter:
         *,
         skip_sid: str | list[str] | None = None,
         namespace: str = "/",
+        latest: str | tuple[str, ...] | None = None,
     ) -> None:
         """Send an event to a room, or to everybody; as `ConnectionManager.broadcast`."""
         check_arguments(event, list(data) if isinstance(data, tuple) else [data])
-        with telling(Told(optimize, batch)):
+        with telling(Told(optimize, batch, latest=latest)):
             await self.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:

@@ -182,7 +182,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         async def close(closing: str) -> None:
             session = self.sockets.get(closing)
             if isinstance(session, Session):
-                self.broadcast.flush([session.connection])
+                self.broadcast.finish([session.connection])
                 await session.let_fetch()
             if closing in self.sockets:
                 await self.sockets[closing].close(wait=False)

@@ -134,16 +134,18 @@ class ConnectionManager:
         *,
         skip_sid: str | list[str] | None = None,
         namespace: str = "/",
+        latest: str | tuple[str, ...] | None = None,
     ) -> None:
         """Send an event to a room, or to everybody.
 
-        `optimize=False` sends it as it is also to clients of format 2; `batch` says whether it may wait for others,
-        None leaves that to the settings, also at other servers behind a PubSubManager.
+        `optimize=False` sends it as it is also to clients of format 2; `batch` says whether it may wait for others;
+        `latest` that it makes older ones pointless whose data has the same in these fields, as `Latest.key`. None
+        leaves that to the settings, also at other servers behind a PubSubManager.
         Raises: PayloadError for data that JSON cannot carry, and then nothing was sent.
         """
         check_arguments(event, list(data) if isinstance(data, tuple) else [data])
         self.check(event, data)
-        with telling(Told(optimize, batch)):
+        with telling(Told(optimize, batch, latest=latest)):
             await self.sio.manager.emit(event, data, namespace, room=room, skip_sid=skip_sid)
 
     async def send_to_user(self, user: str, event: str, data: Any, optimize: bool = True, namespace: str = "/") -> None:
@@ -204,6 +206,7 @@ class ConnectionManager:
                 for sid, socket in self.sio.eio.sockets.items()
                 if (connection := self.road.connections.get(sid)) is not None
             ),
+            conflated_messages=self.road.conflated.messages,
             slow_readers=slow,
             limits=dataclasses.replace(self.sio.eio.limits.counts),
             recovery=None if self.recovery is None else self.recovery.report(),
@@ -227,6 +230,7 @@ class ConnectionManager:
         """Start all counts again from nothing."""
         self.road.counts.reset()
         self.road.ledger.reset()
+        self.road.conflated.messages = 0
 
     def close(self) -> None:
         """Send what is held back and end the timers; to be called before the server shuts down."""

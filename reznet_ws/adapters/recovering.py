@@ -115,7 +115,16 @@ class RecoveringManager(OptimizedManager):
         else:
             offset = keeper.offset_behind(event, args)
         audience = road.connections.audience(members, namespace, key)
-        outgoing = road.emit(event, args, namespace, audience, optimize=how.optimize, batch=how.batch, offset=offset)
+        outgoing = road.emit(
+            event,
+            args,
+            namespace,
+            audience,
+            optimize=how.optimize,
+            batch=how.batch,
+            offset=offset,
+            latest=road.latest_keys.key(event, args, (namespace, room, skip_sid), how.latest),
+        )
         if is_kept:
             keeper.keep(outgoing, room, skip_sid, how.user)
         await asyncio.sleep(0)

@@ -23,6 +23,7 @@ from engineio.async_socket import AsyncSocket
 from reznet_ws.adapters.asgi import Takeover
 from reznet_ws.adapters.inbound import TRY_AGAIN_LATER
 from reznet_ws.deflate.frame import Frame
+from reznet_ws.message.latest import Key
 from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.line import Line
@@ -42,6 +43,8 @@ is_secret: contextvars.ContextVar[bool] = contextvars.ContextVar("is_secret", de
 
 # What a client that polls has to come back in, before its session is closed.
 _FETCH_S = 1.0
+# So many that nobody needs any more stay in a queue; to take them out goes through all of it.
+_MOST_POINTLESS = 64
 # What a packet takes in a queue beside its data.
 _PACKET_BYTES = 1000
 
@@ -87,7 +90,10 @@ class Session(AsyncSocket):  # type: ignore[misc]
     under_way: deque[QueuedPacket]
     queued_bytes: int
     # What is in the queue, which others may hold too.
-    held: list[Held]
+    held: set[Held]
+    # The newest packets of their kind that are queued, and those whose place they took.
+    latest: dict[Key, Dispatch]
+    pointless: set[object]
     # Told when a client has fetched what was queued, while somebody waits for that.
     fetched: asyncio.Event | None = None
 
@@ -96,8 +102,9 @@ class Session(AsyncSocket):  # type: ignore[misc]
         self.connection = connection
         self.takeover = None
         self.under_way = deque()
-        self.held = []
+        self.held = set()
         self.queued_bytes = 0
+        self.latest, self.pointless = {}, set()
 
     @property
     def upgraded(self) -> bool:
@@ -126,10 +133,10 @@ class Session(AsyncSocket):  # type: ignore[misc]
         while not self.queue.empty():
             packet = self.queue.get_nowait()
             self.queue.task_done()
-            if packet is not None and packet.packet_type == eio_packet.MESSAGE:
-                self._write(packet)
-            else:
+            if packet is None or packet.packet_type != eio_packet.MESSAGE:
                 kept.append(packet)
+            elif packet not in self.pointless:
+                self._write(packet)
         self._release()
         for packet in kept:
             self.queue.put_nowait(packet)
@@ -173,14 +180,20 @@ class Session(AsyncSocket):  # type: ignore[misc]
         """Put a packet into the queue, by engineio's own way where the application has replaced it."""
         if self.closed:
             return True
-        size = sum(map(len, dispatch.parts)) + _PACKET_BYTES
+        size = _size(dispatch)
         if dispatch.queued is None or dispatch.held is None:
             dispatch.queued = [QueuedPacket(dispatch, index) for index in range(len(dispatch.parts))]
             # Characters beyond ASCII take up to four bytes; the frames, which it keeps too, about as many more.
             dispatch.held = Held(self.server.broadcast.budget, size + sum(map(sys.getsizeof, dispatch.parts)))
+        older = None if dispatch.latest is None else self.latest.get(dispatch.latest)
+        if older is not None:
+            self.queued_bytes -= _size(older)
         if not self._has_room(size, 1):
+            self.queued_bytes += 0 if older is None else _size(older)
             return False
         self._hold(dispatch.held, size)
+        if dispatch.latest is not None:
+            self._conflate(dispatch.latest, dispatch, older)
         for packet in dispatch.queued:
             if self.server.has_own_queue:
                 self.server.start_background_task(super().send, packet)
@@ -195,18 +208,40 @@ class Session(AsyncSocket):  # type: ignore[misc]
 
     def _hold(self, held: Held, size: int) -> None:
         held.take()
-        self.held.append(held)
+        self.held.add(held)
         self.queued_bytes += size
 
     def _release(self) -> None:
         for held in self.held:
             held.leave()
         self.held.clear()
+        self.latest.clear()
+        self.pointless.clear()
         self.queued_bytes = 0
+
+    def _conflate(self, key: Key, newest: Dispatch, older: Dispatch | None) -> None:
+        """The newest packet with its key is queued; the older one will not be fetched."""
+        self.latest[key] = newest
+        if older is None or older.held is None:
+            return
+        self.server.broadcast.conflated.messages += 1
+        older.held.leave()
+        self.held.discard(older.held)
+        self.pointless.update(older.queued or ())
+        if len(self.pointless) > _MOST_POINTLESS and 2 * len(self.pointless) > self.queue.qsize():
+            packets = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+            for packet in packets:
+                if packet not in self.pointless:
+                    self.queue.put_nowait(packet)
+            for _ in packets:  # at last, since somebody may wait for the queue to be done with
+                self.queue.task_done()
+            self.pointless.clear()
 
     async def poll(self) -> list[Any]:
         """Take what is queued."""
         packets: list[Any] = await super().poll()
+        if self.pointless:
+            packets = [packet for packet in packets if packet not in self.pointless]
         self._release()
         if self.fetched is not None:
             self.fetched.set()
@@ -245,3 +280,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
         else:
             data = packet.data if isinstance(packet.data, (str, bytes)) else packet.encode()[1:]
             broadcast.send(self.connection, [data], is_secret=is_secret.get())
+
+
+def _size(dispatch: Dispatch) -> int:
+    return sum(map(len, dispatch.parts)) + _PACKET_BYTES

@@ -54,7 +54,7 @@ class OptimizedServer(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         road, connection = self.reznet.road, self.reznet.road.connections.get(eio_sid)
         if connection is not None:
-            road.flush([connection])  # it may be the server who closes, and what it has sent before must leave
+            road.finish([connection])  # it may be the server who closes, and what it has sent before must leave
             session = self.eio.sockets.get(eio_sid)
             if session is not None:
                 session.end()
@@ -206,7 +206,10 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
             emit_snapshot(road, event, args[0], namespace, members, how.snapshot_key)
         else:
             audience = road.connections.audience(members, namespace, key)
-            road.emit(event, args, namespace, audience, optimize=how.optimize, batch=how.batch)
+            keys, latest = road.latest_keys, None
+            if keys.rules or how.latest is not None:
+                latest = keys.key(event, args, (namespace, to or room, skip_sid), how.latest)
+            road.emit(event, args, namespace, audience, optimize=how.optimize, batch=how.batch, latest=latest)
         await asyncio.sleep(0)
         if len(members) == 1:
             await self._feel_back_pressure(members[0])

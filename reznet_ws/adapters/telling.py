@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from reznet_ws.message.latest import Fields
+
 # Where they are in a message to other processes.
 KEY = "reznet"
 
@@ -25,6 +27,8 @@ class Told(NamedTuple):
     user: str | None = None
     # What it is a version of, where clients may keep it.
     snapshot_key: str | None = None
+    # The fields of its data in which it is the newest; None leaves that to the settings.
+    latest: Fields | None = None
 
     def as_message(self) -> dict[str, Any]:
         """What is not as it is by default."""
@@ -48,12 +52,14 @@ def read_told(said: Any) -> Told:
     """What a message says, as far as it makes sense."""
     if not isinstance(said, dict):
         return Told()
-    batch, user, key = said.get("batch"), said.get("user"), said.get("snapshot_key")
+    batch, user, key, latest = said.get("batch"), said.get("user"), said.get("snapshot_key"), said.get("latest")
+    names = latest if isinstance(latest, (list, tuple)) else (latest,)  # JSON has no tuples
     return Told(
         optimize=said.get("optimize") is not False,
         batch=batch if isinstance(batch, bool) else None,
         user=user if isinstance(user, str) else None,
         snapshot_key=key if isinstance(key, str) else None,
+        latest=tuple(names) if all(isinstance(name, str) for name in names) else None,
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from reznet_ws.message.batch import MessageBatcher
+from reznet_ws.message.latest import Conflated
 from reznet_ws.message.packet import pack
 from reznet_ws.outgoing.connection import Connection, Recipients
 from reznet_ws.outgoing.dispatch import Dispatch
@@ -21,8 +22,14 @@ from reznet_ws.settings import Settings
 class Batches:
     """Those of one server; holds the settings in force."""
 
-    def __init__(self, settings: Settings, rows: RowsPackets, post: Callable[[Recipients, Dispatch], None]) -> None:
-        self._rows, self._post = rows, post
+    def __init__(
+        self,
+        settings: Settings,
+        rows: RowsPackets,
+        conflated: Conflated,
+        post: Callable[[Recipients, Dispatch], None],
+    ) -> None:
+        self._rows, self._conflated, self._post = rows, conflated, post
         self._batcher: MessageBatcher[Connection, Outgoing]
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -31,7 +38,8 @@ class Batches:
     def use(self, settings: Settings) -> None:
         """Go by other settings; what waits has been flushed before."""
         self._settings = settings
-        self._batcher = MessageBatcher(settings)  # whose window has yet to open, since it may be a shorter one
+        # Its window has yet to open, since it may be a shorter one.
+        self._batcher = MessageBatcher(settings, self._conflated)
 
     @property
     def is_holding(self) -> bool:
@@ -44,7 +52,7 @@ class Batches:
         """Post an event, or let it wait. `batch`: whether it may; None leaves it to the settings."""
         may_wait = self._rows.may_wait(outgoing, batch) if as_rows else self._may_wait(outgoing, batch)
         now_ms = asyncio.get_running_loop().time() * 1000
-        for group in self._batcher.add(connections, outgoing, now_ms, may_wait=may_wait):
+        for group in self._batcher.add(connections, outgoing, now_ms, may_wait=may_wait, latest=outgoing.latest):
             self._post_batch(group.receivers, group.messages)
         self._set_timer()
 

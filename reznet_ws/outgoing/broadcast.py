@@ -13,6 +13,7 @@ from typing import Any
 from reznet_ws.deflate.frame import Frame
 from reznet_ws.deflate.histories import Histories
 from reznet_ws.ledger import Ledger, Share
+from reznet_ws.message.latest import Conflated, Key, LatestKeys
 from reznet_ws.outgoing.backlog import Backlog
 from reznet_ws.outgoing.batches import Batches
 from reznet_ws.outgoing.connection import Audience, Connection, Connections, Recipients
@@ -39,12 +40,13 @@ class Broadcast:
         self.slow_readers = SlowReaders()
         self.histories = Histories()
         self.rows = RowsPackets(settings)
-        self._batches = Batches(settings, self.rows, self.post)
+        self.conflated = Conflated()
+        self._batches = Batches(settings, self.rows, self.conflated, self.post)
         self.cork = Cork(self.ledger, settings.coalesce_ms)
         # Told of each packet and who gets it.
         self.on_post: Callable[[Recipients, Dispatch], object] | None = None
         self.budget = QueueBudget()
-        self._backlog = Backlog(self.budget)
+        self._backlog = Backlog(self)
         self._write_packet = write_packet
         self._log = PayloadLog()
         self._settings = settings
@@ -62,6 +64,7 @@ class Broadcast:
 
     def _use(self, settings: Settings) -> None:
         self._settings = settings
+        self.latest_keys = LatestKeys(settings)
         self._encoder = Encoder(settings, self._write_packet)
         self.cork.most_ms = settings.coalesce_ms
         self.rows.use(settings)
@@ -85,16 +88,20 @@ class Broadcast:
         batch: bool | None = None,
         is_counted: bool = True,
         offset: str | None = None,
+        latest: Key | None = None,
     ) -> Outgoing:
         """Encode an event once for each format, and send it, or let it wait for others.
 
-        `batch`: whether it may wait; None leaves it to the settings. Raises: as `Encoder.encode`.
+        `batch`: whether it may wait; None leaves it to the settings. `latest`: what makes those pointless that have the
+        same and still wait (`LatestKeys`). Raises: as `Encoder.encode`.
         """
         outgoing = self._encoder.encode(
             event, args, namespace, short=audience.short is not None, optimize=optimize, offset=offset
         )
         if is_counted:
             self._count(outgoing.short.shares[0])
+        if latest is not None:
+            outgoing.latest = outgoing.plain.latest = outgoing.short.latest = latest
         self.repeat(outgoing, audience, batch=batch)
         return outgoing
 
@@ -103,6 +110,9 @@ class Broadcast:
         plain, short, rows = audience.plain, audience.short, audience.rows
         if plain is not None:
             self.post(plain, outgoing.plain)
+        if self._backlog:
+            short = short and self._backlog.postpone(short, outgoing, batch)
+            rows = rows and self._backlog.postpone(rows, outgoing, batch)
         if short is not None:
             if self._settings.batch:
                 self._batches.add(short.connections, outgoing, batch)
@@ -120,20 +130,16 @@ class Broadcast:
 
     def post(self, receivers: Recipients, dispatch: Dispatch) -> None:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""
-        lines = receivers.lines
         if self._backlog:
-            size_bytes = sum(len(frame.data) for frame in dispatch.frames)
-            lines, full = self._backlog.divide(lines, size_bytes, self.budget.most_for_one(self._settings))
-            for connection in full:
-                self._miss(connection, dispatch)
-        if lines:
+            receivers = self._backlog.pass_by(receivers, dispatch)
+        if lines := receivers.lines:
             for index, frame in enumerate(dispatch.frames):
                 self._put(frame, lines, dispatch.shares, index == 0)
         if self.on_post is not None:
             self.on_post(receivers, dispatch)
         for connection in receivers.queued:
             if not connection.session.enqueue(dispatch):
-                self._miss(connection, dispatch)
+                self.miss(connection, dispatch)
         if self.budget.held_bytes > self._settings.max_held_bytes:
             self.shed()
 
@@ -184,8 +190,14 @@ class Broadcast:
         self.post(Recipients([connection]), Dispatch(parts, (), is_secret=is_secret))
 
     def flush(self, connections: Iterable[Connection] | None = None) -> None:
-        """Send what is held back, for some connections or for all."""
+        """Send what waits in batches, for some connections or for all."""
         self._batches.flush(connections)
+
+    def finish(self, connections: Sequence[Connection]) -> None:
+        """Send all that is for some connections, also what was postponed for a slow reader: a goodbye follows."""
+        self.flush(connections)
+        for connection in connections:
+            self._backlog.release(connection, is_last=True)
 
     # Who comes and goes
 
@@ -200,7 +212,7 @@ class Broadcast:
         if not connection.is_over:
             connection.is_over = True
             if connection.line is not None:
-                self._backlog.pop(connection.line, None)
+                self._backlog.forget(connection.line)
                 connection.line = None
             self.connections.changed()
 
@@ -221,6 +233,7 @@ class Broadcast:
 
     def close(self) -> None:
         """Send what is held back and stop the timers."""
+        self.finish(list(self._backlog.values()))
         self._batches.close()
         self.cork.close()
         self._log.close()
@@ -230,7 +243,8 @@ class Broadcast:
         if share.gzipped_bytes < share.plain_bytes > self._settings.log_threshold_bytes:
             self._log.add(share.event, share.plain_bytes, share.gzipped_bytes)
 
-    def _miss(self, connection: Connection, dispatch: Dispatch) -> None:
+    def miss(self, connection: Connection, dispatch: Dispatch) -> None:
+        """There is no room for what a connection should be sent."""
         if self._settings.skip_slow_readers and dispatch.shares:
             self.slow_readers.skipped_messages += len(dispatch.shares)
             self.rows.forget(connection)  # it holds less now than those who were sent the same

@@ -86,7 +86,7 @@ class Connection:
     @property
     def queued_bytes(self) -> int:
         """What is queued for it, whoever else is due the same."""
-        return self.session.queued_bytes + (0 if self.line is None else self.line.queued_bytes)
+        return self.session.queued_bytes + (0 if self.line is None else self.line.backlog_bytes)
 
 
 class Recipients:
@@ -104,6 +104,13 @@ class Recipients:
                 self.lines.append(connection.line)
             elif not connection.is_over:
                 self.queued.append(connection)
+
+    def at(self, lines: Sequence[Line]) -> Recipients:
+        """The same with some of the lines only."""
+        if len(lines) == len(self.lines):
+            return self
+        kept = set(lines)
+        return Recipients([one for one in self.connections if one.line is None or one.line in kept])
 
 
 class Audience:

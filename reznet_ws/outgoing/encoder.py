@@ -13,6 +13,7 @@ from typing import Any
 from reznet_ws.ledger import Share
 from reznet_ws.message.fields import VERSION_KEY, PayloadError, check
 from reznet_ws.message.json_text import dumps, escaped_chars, split_attachments
+from reznet_ws.message.latest import Key
 from reznet_ws.message.packet import BATCH_EVENT, Message, event_sizes, event_text, pack, prefix
 from reznet_ws.message.payload import Payload, PayloadOptimizer
 from reznet_ws.outgoing.dispatch import Dispatch
@@ -34,6 +35,8 @@ class Outgoing:
     plain: Dispatch
     short: Dispatch
     message: Message | None
+    # What it is about, where a newer one about the same makes it pointless.
+    latest: Key | None = None
 
 
 class Encoder:

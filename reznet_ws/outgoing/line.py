@@ -57,6 +57,7 @@ class Line(CountingTransport):
         "inflater",
         "is_stalled",
         "on_backlog",
+        "postponed_bytes",
         "queued",
         "queued_bytes",
         "waiting",
@@ -71,6 +72,8 @@ class Line(CountingTransport):
         # Frames that the paused socket has yet to take.
         self.queued: deque[QueuedFrame] | None = None
         self.queued_bytes = 0
+        # What is held back for it elsewhere, since it may yet become pointless.
+        self.postponed_bytes = 0
         # Told when the line begins to be backed up, and when it no longer is.
         self.on_backlog: Callable[[Line, bool], object] | None = None
         self._is_paused = self._is_closing = False
@@ -83,6 +86,11 @@ class Line(CountingTransport):
     def is_backed_up(self) -> bool:
         """Whether frames must queue."""
         return self._is_paused or self.queued is not None
+
+    @property
+    def backlog_bytes(self) -> int:
+        """All that is for it and has yet to be written."""
+        return self.queued_bytes + self.postponed_bytes
 
     def write(self, data: bytes) -> None:
         """Write, behind what waits and what is queued; for what the protocol itself has to say."""

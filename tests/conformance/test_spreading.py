@@ -155,13 +155,17 @@ async def connect_and_leave(site: Site) -> None:
         ([], Told()),
         ({"optimize": False, "batch": True, "user": "ann"}, Told(False, True, "ann")),
         ({"optimize": 0, "batch": "yes", "user": 5, "more": 1}, Told()),
+        ({"latest": "symbol"}, Told(latest=("symbol",))),
+        ({"latest": ["symbol", 1]}, Told()),
     ],
 )
 def test_of_what_a_message_says_only_what_makes_sense_is_heeded(said: Any, told: Told) -> None:
     assert read_told(said) == told
 
 
-@pytest.mark.parametrize("told", [Told(), Told(optimize=False), Told(batch=True), Told(batch=False, user="ann")])
+@pytest.mark.parametrize(
+    "told", [Told(), Told(optimize=False), Told(batch=True), Told(batch=False, user="ann"), Told(latest=("a",))]
+)
 def test_what_is_told_comes_out_of_a_message_again(told: Told) -> None:
     assert read_told(json.loads(json.dumps(told.as_message()))) == told
 

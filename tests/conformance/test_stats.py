@@ -45,7 +45,16 @@ async def test_the_seeds_six_fields_come_first_and_mean_what_they_say() -> None:
             await end_of(site, clients)
             status, stats = await asked(http, "GET", "stats")
         assert status == 200
-        others = ["active_connections", "wire", "slow_readers", "limits", "windows", "events", "recovery"]
+        others = [
+            "active_connections",
+            "conflated_messages",
+            "wire",
+            "slow_readers",
+            "limits",
+            "windows",
+            "events",
+            "recovery",
+        ]
         assert list(stats) == [*STATS_FIELDS, *others]
         plain = [len(json.dumps(data, separators=(",", ":"))) for data in (MESSAGE, LARGE)]
         assert stats["total_messages"] == 3

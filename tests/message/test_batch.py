@@ -22,9 +22,16 @@ def _batcher(**changes: Any) -> MessageBatcher[str, str]:
 
 
 def _add(
-    batcher: MessageBatcher[str, str], receivers: str, message: str, now_ms: float, *, may_wait: bool = True
+    batcher: MessageBatcher[str, str],
+    receivers: str,
+    message: str,
+    now_ms: float,
+    *,
+    may_wait: bool = True,
+    latest: str | None = None,
 ) -> list[tuple[str, str]]:
-    return _read(batcher.add(receivers, message, now_ms, may_wait=may_wait))
+    key = None if latest is None else (latest,)
+    return _read(batcher.add(receivers, message, now_ms, may_wait=may_wait, latest=key))
 
 
 def _read(batches: list[Batch[str, str]]) -> list[tuple[str, str]]:
@@ -140,6 +147,31 @@ def test_a_receiver_that_is_gone_gets_nothing_and_starts_afresh() -> None:
     batcher.discard("never seen")
     assert _add(batcher, "a", "3", 2) == [("a", "3")]
     assert _read(batcher.due(50)) == [("b", "2")]
+
+
+def test_of_those_that_wait_only_the_newest_of_a_key_is_sent() -> None:
+    batcher = _batcher(batch_max_messages=10)
+    _add(batcher, "abc", "1", 0, latest="x")
+    for receivers, message, key in (("ab", "2", "x"), ("abc", "3", None), ("a", "4", "y"), ("bc", "5", "x")):
+        assert _add(batcher, receivers, message, 10, latest=key) == []
+    assert _read(batcher.due(50)) == [("a", "234"), ("bc", "35")]
+    assert batcher.conflated.messages == 1  # b's "2"; what has been sent, as "1", was no use to drop
+
+
+def test_what_must_not_wait_makes_older_ones_of_its_key_pointless_too() -> None:
+    batcher = _batcher()
+    _add(batcher, "abc", "1", 0)
+    _add(batcher, "ab", "2", 1, latest="x")
+    _add(batcher, "b", "3", 2)
+    assert _add(batcher, "abc", "4", 3, may_wait=False, latest="x") == [("b", "3"), ("abc", "4")]
+    assert batcher.conflated.messages == 2
+
+
+def test_what_gave_way_fills_no_batch() -> None:
+    batcher = _batcher(batch_max_messages=2)
+    _add(batcher, "a", "1", 0, latest="x")
+    assert [_add(batcher, "a", message, 1, latest="x") for message in "234"] == [[]] * 3
+    assert _add(batcher, "a", "5", 2) == [("a", "45")]
 
 
 def test_equal_messages_are_still_separate_messages() -> None:

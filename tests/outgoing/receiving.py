@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from deflate.reader import Reader
 from outgoing.sockets import Socket
 from socketio.packet import ACK, BINARY_ACK, Packet
 
 from reznet_ws.client.decoder import unpack
+from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.message.packet import BATCH_EVENT
 from reznet_ws.message.payload import decode_payload
 from reznet_ws.outgoing.broadcast import Broadcast
@@ -29,6 +30,13 @@ SECRET = "sesame"
 
 # Namespace, ack id, event (None for an acknowledgement), arguments as text; or a control frame.
 Item = tuple[str, int | None, str | None, str] | int
+
+
+class Granted(NamedTuple):
+    """The namespaces in which a client has format 2, and those in which it has format 3."""
+
+    short: frozenset[str] = frozenset()
+    rows: frozenset[str] = frozenset()
 
 
 class Session:
@@ -55,15 +63,17 @@ class _Part:
     data: str | bytes
     is_compressed: bool
     wire_bytes: int
+    # Whether another packet of the same frame came before it.
+    is_next: bool = False
 
 
 class Client:
     """Its connection, and what came of what it was sent. Full of sentinels: see `Reader`."""
 
-    def __init__(self, road: Broadcast, sid: str, offer: tuple[int, bool, bool], granted: frozenset[str]) -> None:
+    def __init__(self, road: Broadcast, sid: str, offer: tuple[int, bool, bool], granted: Granted) -> None:
         self.session = Session()
         self.connection = Connection(sid, self.session)
-        self.connection.granted = granted
+        self.connection.granted, self.connection.granted_rows = granted
         self.road, self.granted = road, granted
         self.socket = Socket()
         self.line: Line | None = None
@@ -73,6 +83,7 @@ class Client:
         self.deliveries: Counter[str] = Counter()
         self.event_bytes = self.event_frames = 0
         self._reader = Reader(offer[0], takeover=offer[1], offers=offer[2])
+        self._rows = RowsDecoder()
         self._packet: Packet | None = None
         self._is_compressed = False
         self._read_bytes = 0
@@ -111,8 +122,15 @@ class Client:
             self._take(_Part(payload.decode() if opcode == 1 else payload, bool(wire[0] & RSV1), len(wire)))
 
     def _take(self, part: _Part) -> None:
+        if not isinstance(part.data, str) or not self.granted.rows:
+            self._take_packet(part)
+            return
+        for number, text in enumerate(self._rows.decode(part.data[1:])):
+            self._take_packet(replace(part, data=f"4{text}", is_next=number > 0))
+
+    def _take_packet(self, part: _Part) -> None:
         is_first = isinstance(part.data, str)
-        if is_first:
+        if isinstance(part.data, str):
             assert self._packet is None, "a packet in the midst of another"
             assert part.data[0] == "4"
             self._packet, self._is_compressed = Packet(encoded_packet=part.data[1:]), False
@@ -121,8 +139,8 @@ class Client:
         packet = self._packet
         is_event = packet.packet_type not in (ACK, BINARY_ACK)
         if is_event and part.wire_bytes:
-            self.event_bytes += part.wire_bytes
-            self.event_frames += 1
+            self.event_bytes += 0 if part.is_next else part.wire_bytes
+            self.event_frames += not part.is_next
             if is_first:
                 self.deliveries.update(event for _, _, event, _ in self.items(packet, look_inside=False))
         if is_first and packet.attachment_count:
@@ -141,7 +159,7 @@ class Client:
             return [(namespace, packet.id, None, repr(packet.data))]
         event, *args = packet.data
         events = [(event, args)]
-        is_short = namespace in self.granted
+        is_short = namespace in self.granted.short
         if is_short and event == BATCH_EVENT and len(args) == 1 and packet.id is None:
             events = unpack(args[0])
         return [

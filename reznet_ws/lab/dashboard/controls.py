@@ -26,6 +26,7 @@ HIDDEN = (
     "never_compress",
     "skip_slow_readers",
     *(item.name for item in dataclasses.fields(Settings) if item.metadata.get("is_limit")),
+    "latest",
 )
 _EVENTS_FIELD = "batch_events"
 # Wider than this and a linear slider has its useful values within a few pixels.

@@ -50,7 +50,9 @@ class TrailingBatcher(MessageBatcher[int, Item]):
         """When the window ends."""
         return self._ends_ms
 
-    def add(self, receivers: Iterable[int], message: Item, now_ms: float, *, may_wait: bool) -> list[Batch[int, Item]]:
+    def add(
+        self, receivers: Iterable[int], message: Item, now_ms: float, *, may_wait: bool, latest: Any = None
+    ) -> list[Batch[int, Item]]:
         """Open a window for the message where none is open; what may not wait takes along what waits."""
         batches = self.due(now_ms)
         if not may_wait or not self.settings.batch:
@@ -75,7 +77,9 @@ class TrailingBatcher(MessageBatcher[int, Item]):
 class OvertakingBatcher(TrailingBatcher[Item]):
     """Lets what may not wait past what waits."""
 
-    def add(self, receivers: Iterable[int], message: Item, now_ms: float, *, may_wait: bool) -> list[Batch[int, Item]]:
+    def add(
+        self, receivers: Iterable[int], message: Item, now_ms: float, *, may_wait: bool, latest: Any = None
+    ) -> list[Batch[int, Item]]:
         """Send at once what may not wait, and leave alone what does."""
         if may_wait:
             return super().add(receivers, message, now_ms, may_wait=True)
