@@ -28,6 +28,8 @@ def packed_packets(
     (share,) = plain.shares
     text_bytes = sum(len(frame.data) for frame in plain.frames)
     saved = (share.saved or Saved())._replace(packed=text_bytes - len(packed))
-    yield Dispatch([packed], [share._replace(saved=saved)], is_secret=plain.is_secret), on_websocket
+    dispatch = Dispatch([packed], [share._replace(saved=saved)], is_secret=plain.is_secret)
+    dispatch.latest = outgoing.latest
+    yield dispatch, on_websocket
     if len(on_websocket) < len(connections):
         yield plain, [one for one in connections if one.line is None and not one.session.upgraded]

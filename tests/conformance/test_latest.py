@@ -12,6 +12,7 @@ from conformance.harness import (
     OLD_POLLING,
     OLD_WS,
     OLD_WS_PLAIN,
+    PACKED_WS,
     ROWS_WS,
     Client,
     Kind,
@@ -61,7 +62,7 @@ NEWEST = [{"symbol": symbol, "price": ROUNDS - 1} for symbol in SYMBOLS]
 ALL_SAID = list(range(ROUNDS))
 
 
-@pytest.mark.parametrize("kind", [OLD_WS, OLD_WS_PLAIN, NEW_WS, ROWS_WS], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [OLD_WS, OLD_WS_PLAIN, NEW_WS, ROWS_WS, PACKED_WS], ids=lambda kind: kind.name)
 async def test_a_slow_reader_gets_the_newest_price_and_all_that_was_said(kind: Kind) -> None:
     async with open_site(SETTINGS) as site, connected(site.url, kind, kind) as (slow, quick):
         transport = await _stall(site, slow)
