@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from reznet_ws.message.packet import BATCH_EVENT
 from reznet_ws.message.payload import decode_payload
 
 _ASK_EVERY_S = 2.0
+_ANSWER_S = 20.0
 _CONNECT_S = 20.0
 _SEPARATOR = "\x1e"
 # A client comes back within the time in which what it misses is kept.
@@ -78,7 +80,8 @@ class Member:
         self.is_connected = False
         self._sid = self._pid = self._offset = ""
         self._break = asyncio.Event()
-        self._asks: dict[int, Any] = {}
+        # When a question was asked that has no answer yet.
+        self._asks: dict[int, float] = {}
         self._ids = itertools.count()
         self._rows = RowsDecoder()
         self._is_short = False
@@ -167,11 +170,13 @@ class Member:
             await self._joined.wait()
         while True:
             await asyncio.sleep(_ASK_EVERY_S * (0.5 + self._chance.random()))
-            number = next(self._ids)
-            self.tally.unanswered += len(self._asks)  # the last ones should have been
-            self._asks = {number: {"said": number}}
+            number, now_s = next(self._ids), time.monotonic()
+            for late in [asked for asked, since_s in self._asks.items() if now_s - since_s > _ANSWER_S]:
+                del self._asks[late]
+                self.tally.unanswered += 1
+            self._asks[number] = now_s
             self.tally.asked += 1
-            await send(f'42{number}["say",{json.dumps(self._asks[number])}]')
+            await send(f'42{number}["say",{{"said":{number}}}]')
 
     def _address(self, transport: str) -> str:
         asked = f"&reznet={self.kind.format}" if self.kind.format > 1 else ""
@@ -209,7 +214,7 @@ class Member:
         if packet.packet_type == sio_packet.CONNECT:
             self._join(packet.data)
         elif packet.packet_type == sio_packet.ACK:
-            if self._asks.pop(packet.id, None) != packet.data[0]:
+            if packet.data != [{"said": packet.id}] or self._asks.pop(packet.id, None) is None:
                 raise ValueError(f"the answer {packet.data!r} is to no question")
         elif packet.packet_type in (sio_packet.EVENT, sio_packet.BINARY_EVENT):
             event, *args = packet.data
