@@ -50,9 +50,7 @@ class Judge:
     def emitted(self, number: int, sessions: list[str]) -> None:
         """A server emitted this to these."""
         for sid in sessions:
-            session = self._of(sid)
-            if not session.is_over:
-                session.due.append(number)
+            self._of(sid).due.append(number)  # also where it is over: it may have got this before
         self.known = number
 
     def told(self) -> None:

@@ -58,6 +58,15 @@ def test_what_comes_before_it_is_told_of_is_no_fault(emissions: list[frozenset[s
     assert verdict == Verdict(deliveries=sum(map(len, emissions)))
 
 
+def test_what_a_session_got_before_its_end_may_be_told_of_later() -> None:
+    judge = Judge()
+    judge.got("one", 0)
+    judge.over("one")
+    judge.emitted(0, ["one"])
+    judge.told()
+    assert judge.close() == Verdict(deliveries=1)
+
+
 def test_a_short_soak_finds_nothing_wrong() -> None:
     run = soak(arguments(["--minutes", "0.1", "--clients", "48", "--reconnects", "0.3", "--rate", "40"]))
     assert run.faults == [], report(run)
