@@ -1,4 +1,4 @@
-"""The command line: `python -m reznet_ws serve`, `load` and `audit`.
+"""The command line: `python -m reznet_ws serve`, `load`, `audit` and `new-notebook`.
 
 In: arguments. Out: a running server whose address is printed and which Ctrl-C ends with status 0; or a load test's
 table, with status 1 where a requirement is not met; or what an audit of captured traffic found.
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
+import json
 import socket
 import sys
 import time
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_serve(commands)
     _add_load(commands)
     _add_audit(commands)
+    _add_new_notebook(commands)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
@@ -227,6 +229,38 @@ def _audit(args: argparse.Namespace) -> int:
             encoding = stream.encoding or "utf-8"
             print(text.encode(encoding, "replace").decode(encoding), file=stream)
     return answer.status
+
+
+def _add_new_notebook(commands: Any) -> None:
+    new = commands.add_parser(
+        "new-notebook",
+        help="write a notebook that tests your own application (needs the extra `lab`)",
+        description="Write a notebook that launches an application, switches the layers, draws and asserts.",
+    )
+    new.add_argument("file", type=Path, metavar="FILE.ipynb")
+    new.add_argument("--app", required=True, metavar="MODULE:APP", help="as uvicorn takes it")
+    new.add_argument("--event", help="what users send (default: the first event that the application listens to)")
+    new.add_argument(
+        "--data", default="{}", metavar="JSON", help="with it; a list holds several (default: %(default)s)"
+    )
+    new.set_defaults(run=_new_notebook)
+
+
+def _new_notebook(args: argparse.Namespace) -> int:
+    with _extra_lab():
+        from reznet_ws.lab.new_notebook import write_notebook
+
+    try:
+        data = json.loads(args.data)
+    except ValueError as error:
+        raise ValueError(f"--data {args.data}: {error}") from error
+    sys.path.insert(0, "")  # as uvicorn does
+    try:
+        event = write_notebook(args.file, args.app, args.event, data if isinstance(data, list) else [data])
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"--app {args.app}: {error}") from error
+    print(f"wrote {args.file}, whose users send {event!r}; run it with: pytest --nbval --nbval-sanitize-with reznet_ws")
+    return 0
 
 
 @contextlib.contextmanager

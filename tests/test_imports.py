@@ -48,7 +48,7 @@ FLOORS = [
     "draw",
     "lab",
     "audit",
-    "__main__",
+    "__main__ pytest_plugin",
 ]
 FLOOR = {name: index for index, names in enumerate(FLOORS) for name in names.split()}
 KEPT_OUT = ["socketio", "engineio", "asyncio", "uvicorn", "websockets", "fastapi", "aiohttp", "socket", "ssl"]

@@ -37,10 +37,9 @@ def check_fewer_bytes(measured: Measurement, percent: float) -> None:
     reduction = measured.reduction_percent
     _need(measured.deliveries, "bytes", "was delivered", measured)
     if reduction is None or reduction < percent:
-        events = sorted(measured.stats["events"].items(), key=lambda item: -item[1]["wire_bytes"])[:5]
         rows = [
-            f"  {name}: {row['wire_bytes']:,} of {row['off_wire_bytes']:,} bytes, {row['deliveries']:,} deliveries"
-            for name, row in events
+            f"  {name}: {wire:,} of {off:,} bytes, {deliveries:,} deliveries"
+            for name, deliveries, wire, off in measured.by_event[:5]
         ]
         raise AssertionError(
             f"{reduction:.1f} % fewer bytes, {percent:g} % claimed: {measured.wire_bytes:,} bytes where no layer takes "

@@ -120,6 +120,15 @@ class Measurement:
         return 100 * (1 - self.wire_bytes / self.off_bytes) if self.off_bytes else None
 
     @property
+    def by_event(self) -> list[tuple[str, int, int, int]]:
+        """Event, deliveries, bytes on the wire, and what no layer would have put there; most bytes first."""
+        rows = [
+            (name, row["deliveries"], row["wire_bytes"], row["off_wire_bytes"])
+            for name, row in self.stats["events"].items()
+        ]
+        return sorted(rows, key=lambda row: -row[2])
+
+    @property
     def savings_bytes(self) -> dict[str, int]:
         """Layer -> bytes that it took off, in the order in which they are applied; they add up to the whole saving."""
         total = {

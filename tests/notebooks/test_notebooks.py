@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from notebooks.save import FOLDER, ROOT, find_notebooks, find_solutions, normalise, read, unwrap, write
 
+from reznet_ws.pytest_plugin import SANITIZER
 from reznet_ws.settings import Settings
 
 NOTEBOOKS = find_notebooks()
@@ -246,7 +247,7 @@ EXACT = [
 
 def sanitise(text: str) -> str:
     config = configparser.RawConfigParser()
-    config.read(Path(__file__).with_name("sanitize.cfg"))
+    config.read(SANITIZER)
     for name in config.sections():
         text = re.sub(config[name]["regex"], config[name]["replace"], text)
     return text
