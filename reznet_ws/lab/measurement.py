@@ -52,7 +52,7 @@ class Requirement:
     passed: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measurement:
     """Everything since the last reset, and the rates since the last measurement.
 
@@ -118,6 +118,12 @@ class Measurement:
     def reduction_percent(self) -> float | None:
         """Fewer bytes on the wire than `off`, in percent; None before anything was sent."""
         return 100 * (1 - self.wire_bytes / self.off_bytes) if self.off_bytes else None
+
+    def __repr__(self) -> str:
+        saved = "" if self.reduction_percent is None else f", {self.reduction_percent:.1f} % fewer than with no layer"
+        p95 = "" if self.p95_ms is None else f", p95 {self.p95_ms:.1f} ms (n = {self.latency_n:,})"
+        what = f"{self.counts.received:,} deliveries to {self.users} users in {self.seconds:.1f} s"
+        return f"<{what}: {self.wire_bytes:,} bytes{saved}{p95}; {self.counts.wrong:,} wrong>"
 
     @property
     def by_event(self) -> list[tuple[str, int, int, int]]:

@@ -1,0 +1,122 @@
+"""A stranger's project: its tests use the fixture, and its notebook is made by the command and run by nbval."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reznet_ws.__main__ import main
+
+APP = """
+import socketio
+from fastapi import FastAPI
+
+api = FastAPI()
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio, api)
+
+
+@sio.event
+async def say(sid, text):
+    await sio.emit("said", {"text": text, "from": sid, "kind": "a remark that everybody hears"})
+    return {"heard": True}
+"""
+
+TESTS = """
+import pytest
+from shop import app
+
+from reznet_ws.lab import Scenario
+
+
+async def act(user):
+    answer = await user.call("say", f"{GREETING} from {user.number}")
+    assert answer == {"heard": True}
+
+
+GREETING = "hello"
+
+
+def test_holds(socketio_lab):
+    lab = socketio_lab(app, users=3, scenario=Scenario(act=act, every_s=0.1))
+    lab.observe(0.6)
+    lab.assert_lossless()
+    lab.assert_fewer_bytes(20)
+    lab.assert_latency(p95_ms=5000)
+
+
+def test_asks_too_much(socketio_lab):
+    lab = socketio_lab("shop:app", users=2, scenario=Scenario(act=act, every_s=0.1))
+    lab.observe(0.6)
+    lab.assert_fewer_bytes(99)
+"""
+
+LOOKS = """
+import sys
+
+HEAVY = {"reznet_ws.lab.lab", "socketio", "uvicorn", "fastapi", "aiohttp", "plotly", "ipywidgets", "hdrh"}
+
+
+def test_it(request):
+    assert request.config.pluginmanager.has_plugin("reznet_ws")
+    print("found:", sorted(HEAVY & sys.modules.keys()))
+"""
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=100)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(APP)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    return tmp_path
+
+
+def test_a_project_tests_its_application_and_reads_what_was_measured(project: Path) -> None:
+    (project / "test_shop.py").write_text(TESTS)
+    done = run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "% fewer bytes, 99 % claimed" in done.stdout
+    assert "said: " in done.stdout
+
+
+@pytest.fixture
+def make(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`reznet-ws new-notebook` in the project's folder; what it said."""
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run_command(*arguments: str, status: int = 0) -> str:
+        assert main(["new-notebook", "shop.ipynb", *arguments]) == status
+        sys.modules.pop("shop", None)
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    return run_command
+
+
+def test_a_notebook_is_made_for_it_and_passes_under_nbval(project: Path, make: Callable[..., str]) -> None:
+    assert "whose users send 'say'" in make("--app", "shop:app", "--data", '"hello"')
+    assert make("--app", "shop:app", status=2) == "reznet_ws: shop.ipynb is there already\n"
+    options = ("--nbval", "--nbval-sanitize-with", "reznet_ws", "-p", "no:cacheprovider", "shop.ipynb")
+    done = run(project, "-m", "pytest", "-q", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed" in done.stdout
+
+
+def test_what_no_notebook_can_be_made_for_is_said(project: Path, make: Callable[..., str]) -> None:
+    assert "No module named 'nowhere'" in make("--app", "nowhere:app", status=2)
+    assert "no attribute 'other'" in make("--app", "shop:other", status=2)
+    assert "no Socket.IO server was found" in make("--app", "shop:api", status=2)
+    assert "--data {: " in make("--app", "shop:app", "--data", "{", status=2)
+    assert not (project / "shop.ipynb").exists()
+
+
+def test_pytest_begins_without_any_of_it(project: Path) -> None:
+    (project / "test_nothing.py").write_text(LOOKS)
+    done = run(project, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_nothing.py")
+    assert "found: []" in done.stdout, done.stdout
