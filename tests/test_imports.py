@@ -41,7 +41,7 @@ FLOORS = [
     "message recovery stats",
     "deflate",
     "outgoing",
-    "adapters wire api emitter",
+    "adapters wire api emitter metrics",
     "client",
     "demo",
     "replay",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import socketio
@@ -65,6 +65,7 @@ class ConnectionManager:
         if lacking:
             raise TypeError(f"this python-socketio lacks {', '.join(lacking)}")
         self.sio = sio
+        self._begins: list[Callable[[], object]] = []
         # None where the application gave none.
         self.schemas = None if schemas is None else Schemas(schemas)
         self.road = Broadcast(self._secured(settings or Settings()), write_packet(sio))
@@ -90,6 +91,19 @@ class ConnectionManager:
             put_below(sio, CheckingServer, OptimizedServer)
         way = "by its own way of sending, each message by itself" if self.is_watched else "by one road"
         logger.info("%s sends %s; %d connections were open", type(sio).__name__, way, len(sio.eio.sockets))
+
+    def when_started(self, begin: Callable[[], object]) -> None:
+        """Call something in the server's event loop, once its first client has come."""
+        if self.sio.manager_initialized:
+            begin()
+        else:
+            self._begins.append(begin)
+
+    def started(self) -> None:
+        """The first client has come."""
+        begins, self._begins = self._begins, []
+        for begin in begins:
+            begin()
 
     @property
     def settings(self) -> Settings:

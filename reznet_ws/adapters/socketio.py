@@ -180,6 +180,11 @@ class OptimizedManager(socketio.AsyncManager):  # type: ignore[misc]
 
     server: Any
 
+    def initialize(self) -> None:
+        """The first client has come, and the event loop runs."""
+        super().initialize()
+        self.server.reznet.started()
+
     async def emit(
         self,
         event: Any,
