@@ -147,7 +147,8 @@ def test_every_range_is_open_to_newer_versions_up_to_the_next_major_one() -> Non
 
 def test_whatever_the_package_imports_some_extra_asks_for() -> None:
     """Not left to what another package happens to bring."""
-    asked = {canonicalize_name(requirement.name) for extra in ("pytest", "pcap") for requirement in asked_for(extra)}
+    extras = ("metrics", "pcap", "pytest")
+    asked = {canonicalize_name(requirement.name) for extra in extras for requirement in asked_for(extra)}
     assert imported_by(ROOT / "reznet_ws") <= asked
 
 
