@@ -60,8 +60,12 @@ class Picture:
         data = {"image/png": base64.b64encode(repack(png)).decode(), "text/plain": self.table}
         return data, {"image/png": {"alt": self.finding, "width": WIDTH_PX}}
 
+    def alive(self) -> Any:
+        """The figure as a page shows it."""
+        return self.figure
+
     def _alive(self) -> dict[str, Any]:
-        figure = json.loads(self.figure.to_json())
+        figure = json.loads(self.alive().to_json())
         return {_PLOTLY: {**figure, "config": {"displayModeBar": False}}, "text/plain": self.table}
 
     @property

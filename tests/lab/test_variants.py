@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reznet_ws import decode_payload
-from reznet_ws.lab.explain.examples import EXAMPLE, SEED_KEY_PERCENTS
+from reznet_ws.lab.explain.examples import EXAMPLE
 from reznet_ws.lab.explain.variants import (
     camel_case,
     mark,
@@ -34,10 +34,6 @@ def test_the_parts_of_abbreviation_make_up_the_whole() -> None:
 
 def test_camel_case_keeps_values() -> None:
     assert camel_case({"message_id": [{"in_reply_to": "a_b"}]}) == {"messageId": [{"inReplyTo": "a_b"}]}
-
-
-def test_the_documents_table_is_about_the_field_map() -> None:
-    assert set(SEED_KEY_PERCENTS) == set(FIELD_MAP)
 
 
 def test_the_documents_decoder_restores_just_the_seven_keys_that_it_names() -> None:

@@ -14,7 +14,7 @@ from notebooks.save import FOLDER, SOLUTIONS, find_notebooks, find_solutions, re
 # An index, a dashboard to play with, and what becomes the reader's own.
 WITHOUT = {"00-start", "01-dashboard", "17-own-app"}
 # Exercises of these are still to come.
-LATER = {"02-tour", "07-batching"}
+LATER = {"02-tour"}
 LATER |= {"08-shared-window", "10-all-together", "11-mixed-clients", "16-load", "18-troubleshooting", "19-own-traffic"}
 EXERCISES = 3
 
