@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from reznet_ws.message.fields import TIMESTAMPS, VERSION_KEY, abbreviate, iso_from_ms, ms_from_iso
+from reznet_ws.message.fields import TIMESTAMPS, abbreviate, ms_from_iso
 from reznet_ws.message.payload import FORMAT
 
 _MARK = "_w"
@@ -52,36 +52,3 @@ def _rename(value: Any, name: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {name(key): _rename(item, name) for key, item in value.items()}
     return value
-
-
-def seed_decode(data: Any) -> Any:
-    """The document's `decodePayload`, line by line; what is undefined in JavaScript is left out.
-
-    In its favour, dates count as equal to the strings that they came from.
-    """
-    if not isinstance(data, dict) or data.get("_v") != 2:
-        return data
-    metadata: dict[str, Any] = data.get("m") or {}
-    decoded = {
-        "message_id": data.get("mid"),
-        "channel_id": data.get("cid"),
-        "author_type": data.get("at"),
-        "author_name": data.get("an"),
-        "content": data.get("c"),
-        "created_at": _iso(data.get("ts")),
-        "metadata": _defined({"model": metadata.get("mdl"), "provider": metadata.get("prv"), **metadata}),
-    }
-    return _defined(decoded)
-
-
-def _defined(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def mark(data: dict[str, Any]) -> dict[str, Any]:
-    """What the document sends to everybody: short keys, and the flag beside them."""
-    return {**abbreviate(data), VERSION_KEY: FORMAT}
-
-
-def _iso(ms: Any) -> str | None:
-    return iso_from_ms(ms) if isinstance(ms, int) else None
