@@ -111,11 +111,14 @@ def _normalise_outputs(outputs: Any, count: int | None) -> Iterator[Any]:
 def main() -> int:
     """Run and save; say how long each took."""
     parser = argparse.ArgumentParser(prog="./run save", description="Runs notebooks and saves them.")
-    parser.add_argument("names", nargs="*", help="parts of names, such as 02, its solutions too; all notebooks if none")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        help="parts of names: 02 saves its solutions as well, solutions/02 only these; all notebooks if none",
+    )
     names = parser.parse_args().names
-    chosen = [
-        path for path in [*find_notebooks(), *find_solutions()] if not names or any(name in path.name for name in names)
-    ]
+    everything = [*find_notebooks(), *find_solutions()]
+    chosen = [path for path in everything if not names or any(name in str(path.relative_to(FOLDER)) for name in names)]
     if not chosen:
         parser.error(f"no notebook is called {' or '.join(map(repr, names))}")
     for path in chosen:

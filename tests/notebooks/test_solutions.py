@@ -14,8 +14,7 @@ from notebooks.save import FOLDER, SOLUTIONS, find_notebooks, find_solutions, re
 # An index, a dashboard to play with, and what becomes the reader's own.
 WITHOUT = {"00-start", "01-dashboard", "17-own-app"}
 # Exercises of these are still to come.
-LATER = {"02-tour"}
-LATER |= {"08-shared-window", "16-load", "18-troubleshooting", "19-own-traffic"}
+LATER = {"08-shared-window"}
 EXERCISES = 3
 
 each_notebook = pytest.mark.parametrize(
