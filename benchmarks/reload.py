@@ -60,7 +60,8 @@ async def visit_twice(snapshots: Mapping[str, Any], *, deflate: bool) -> Visits:
 
     sio.on("connect", greet)
     server = await asyncio.to_thread(ServerThread, socketio.ASGIApp(sio))
-    store, sent, held = Snapshots(), [], 0
+    store, held = Snapshots(), 0
+    sent: list[int] = []
     try:
         for _ in range(2):
             held = len(store)
