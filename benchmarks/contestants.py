@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reznet_ws.message.formats import QUERY_KEY
+from reznet_ws.message.formats import QUERY_KEY, ROWS_FORMAT
 from reznet_ws.message.payload import FORMAT
 from reznet_ws.settings import Settings
 
@@ -41,6 +41,8 @@ WAYS: Mapping[str, Way] = {
     "recommended": Way("the default"),
     "at once": Way("the default with coalesce_ms=0", changes={"coalesce_ms": 0}),
     "format 2": Way("the default, clients of format 2: batches of 50 ms", format=FORMAT),
+    "rows": Way("the default, clients of format 3", format=ROWS_FORMAT),
+    "rows, far": Way("the same, with far references", changes={"far_references": True}, format=ROWS_FORMAT),
     "unbatched": Way("clients of format 2, batch=False", changes={"batch": False}, format=FORMAT),
     "batch 10": Way("clients of format 2, batches of 10 ms", changes={"batch_window_ms": 10}, format=FORMAT),
     "batch 20": Way("clients of format 2, batches of 20 ms", changes={"batch_window_ms": 20}, format=FORMAT),

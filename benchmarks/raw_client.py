@@ -10,9 +10,11 @@ between (RFC 6455 section 10.3), and here are none.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from reznet_ws.message.formats import GRANT_EVENT
+from reznet_ws.client.rows_decoder import RowsDecoder
+from reznet_ws.message.formats import GRANT_EVENT, QUERY_KEY, ROWS_FORMAT
 
 _END_OF_HEADERS = b"\r\n\r\n"
 _MAX_RESPONSE_BYTES = 16_384
@@ -24,6 +26,7 @@ _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 # Engine.IO's ping is one character, in three bytes when compressed; an event takes four even where it is nothing but a
 # reference to the one before.
 _LONGEST_PING_BYTES = 3
+_ROWS_QUERY = f"{QUERY_KEY}={ROWS_FORMAT}"
 # What this project's server answers to a client that asks for a format.
 _GRANT = f'42["{GRANT_EVENT}",'.encode()
 
@@ -38,6 +41,7 @@ class RawClient:
     __slots__ = (
         "_inflater",
         "_rest",
+        "_rows",
         "_skip_bytes",
         "answer",
         "control_bytes",
@@ -53,12 +57,16 @@ class RawClient:
         self._rest = b""
         self._skip_bytes = 0
         self._inflater: zlib._Decompress | None = None
+        # Where it asks for format 3.
+        self._rows: RowsDecoder | None = None
         self.answer = bytearray()
         self.is_open = self.is_joined = self.is_closed = False
         self.handshake_bytes = self.join_bytes = self.event_bytes = self.control_bytes = 0
 
     def ask(self, host: str, port: int, query: str = "") -> bytes:
         """The request that opens the connection; `query` is added to the address."""
+        if _ROWS_QUERY in query:
+            self._rows = RowsDecoder()
         return (
             f"GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nHost: {host}:{port}\r\n"
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -76,7 +84,7 @@ class RawClient:
             start = self._open(data)
             if not start:
                 return []
-        return [text for text in self._texts(data, start) if text is not None]
+        return list(chain.from_iterable(self._texts(data, start)))
 
     def skim(self, data: bytes) -> int:
         """How many events began in what came, by their frames' headers alone; `receive` can follow no more."""
@@ -124,7 +132,7 @@ class RawClient:
         # 15 bits inflate any smaller window, and what was compressed from fresh state.
         self._inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
 
-    def _texts(self, data: bytes, position: int) -> Iterator[bytes | None]:
+    def _texts(self, data: bytes, position: int) -> Iterator[Sequence[bytes]]:
         size = len(data)
         while position + 2 <= size:
             first, length = data[position], data[position + 1]
@@ -144,7 +152,7 @@ class RawClient:
         if position < size:
             self._rest = data[position:]
 
-    def _packet(self, first: int, payload: bytes, frame_bytes: int) -> bytes | None:
+    def _packet(self, first: int, payload: bytes, frame_bytes: int) -> Sequence[bytes]:
         opcode = first & _OPCODE
         if not first & _FIN or opcode not in (_TEXT, _CLOSE, _PING, _PONG):
             raise ProtocolError(f"a frame that begins with {first:#x}")
@@ -153,13 +161,13 @@ class RawClient:
             self.is_closed = self.is_closed or opcode == _CLOSE
             if opcode == _PING:
                 self._send(_PONG, payload)
-            return None
+            return ()
         text = self._inflate(payload) if first & _RSV1 else payload
         if text.startswith(_GRANT):
             self.join_bytes += frame_bytes
         elif text.startswith(b"42"):
             self.event_bytes += frame_bytes
-            return text
+            return (text,)
         elif text == b"2":
             self.control_bytes += frame_bytes
             self._send(_TEXT, b"3")
@@ -171,9 +179,12 @@ class RawClient:
             self.is_joined = True
         elif text == b"6":
             self.control_bytes += frame_bytes
+        elif self._rows is not None and text.startswith(b"4"):
+            self.event_bytes += frame_bytes
+            return [f"4{packet}".encode() for packet in self._rows.decode(text[1:].decode())]
         else:
             raise ProtocolError(f"a packet that begins with {text[:40]!r}")
-        return None
+        return ()
 
     def _inflate(self, payload: bytes) -> bytes:
         if self._inflater is None:

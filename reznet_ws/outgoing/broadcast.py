@@ -123,7 +123,7 @@ class Broadcast:
                 self._batches.add(rows.connections, outgoing, batch, as_rows=True)
             else:
                 for dispatch, group in self.rows.packets([outgoing], rows.connections):
-                    self.post(Recipients(group), dispatch)
+                    self.post(rows if group is rows.connections else Recipients(group), dispatch)
         if audience.packed is not None:
             for dispatch, group in packed_packets(outgoing, audience.packed):
                 self.post(Recipients(group), dispatch)

@@ -184,4 +184,4 @@ def test_many_clients_are_sent_fewer_messages() -> None:
 def test_every_way_has_settings_and_a_server() -> None:
     for name, way in WAYS.items():
         assert way.settings()
-        assert CONTESTANTS[f"reznet {name}"].query == ("&reznet=2" if way.format == 2 else "")
+        assert CONTESTANTS[f"reznet {name}"].query == ("" if way.format == 1 else f"&reznet={way.format}")
