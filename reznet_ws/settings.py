@@ -95,6 +95,10 @@ class Settings:
     rows_per_shape: int = _figure(32, 1, 32, "rows of each shape", "rows")
     # At 262,144 a busy chat begins anew so often that it costs 1.5 % of its bytes; all of it takes about 2.5 MB here.
     rows_kept_chars: int = _figure(1_048_576, 65_536, 4_194_304, "text of all rows, at most", "characters")
+    # 100 MB. Where there are many audiences, each has a part of it, and those that nobody is sent anything begin anew.
+    rows_all_chars: int = _limit(
+        33_554_432, 1_048_576, 4_294_967_296, "text of the rows of all audiences, at most", "characters"
+    )
     # Repeats from beyond deflate's window, as of documents; off, since it takes its figure and 1 MB for each audience.
     far_references: bool = _switch(False, "references to what was sent long ago")
     far_chars: int = _figure(4_194_304, 65_536, 4_194_304, "text that can be referred to, at most", "characters")

@@ -12,7 +12,9 @@ missed something and an audience that came together again are treated alike.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from reznet_ws.message.rows import DEFAULT, Bounds, RowsState, begin, encode, encode_aside
@@ -26,6 +28,10 @@ _MOST_ASIDE_CHARS = 4096
 _SAVED_SHARE, _PATIENCE = 3, 8
 # What was saved long ago is no reason to stay apart. Units: characters.
 _MOST_OWN_CHARS = 16_384
+# Text of all groups takes about three bytes a character. Where there are many groups, each gets a part of the whole:
+# with 8,192 characters rows still cost nobody more than plain, and save less; where even that is too much, newcomers go
+# without.
+MAX_ALL_CHARS, _LEAST_CHARS = 33_554_432, 8_192
 # An encoding more for a group that could share takes time; what it takes, in characters that could be saved.
 _ENCODING_SHARE = 4
 
@@ -60,21 +66,31 @@ _Part = tuple[RowsGroup, Sequence[R]]
 class RowsSharing(Generic[R]):
     """The groups of one server's receivers."""
 
-    def __init__(self, bounds: Bounds = DEFAULT) -> None:
-        self.bounds = bounds
+    def __init__(self, bounds: Bounds = DEFAULT, all_chars: int = MAX_ALL_CHARS) -> None:
+        """`all_chars`: what all groups hold together, at most."""
+        # The least lately used first.
+        self._groups: OrderedDict[RowsGroup, None] = OrderedDict()
+        self._kept_chars = 0
+        self.use(bounds, all_chars)
+
+    def use(self, bounds: Bounds, all_chars: int = MAX_ALL_CHARS) -> None:
+        """Go by other bounds from the next message on."""
+        self.most, self.all_chars = bounds, all_chars
+        self._doublings = -1
+        self._divide_bounds()
 
     def ways(self, packets: Sequence[str], receivers: Sequence[R]) -> list[Way[R]]:
         """One line for each packet, and the receivers that they are for, who are taken to get them all, in order."""
         parts = self._divide(receivers)
-        if len(parts) == 1:
+        if len(parts) == 1 and len(parts[0][1]) == len(receivers):
             return [self._send(parts[0], packets)]
         parts.sort(key=lambda part: -len(part[1]))
-        together = self._reunite(parts)
+        together = self._reunite(parts) if parts else None
         if together is not None:
             parts = [together, *(part for part in parts if part[1][0].rows is not together[0])]
         chars = sum(map(len, packets))
         ways: list[Way[R]] = []
-        plain: list[R] = []
+        plain = [receiver for receiver in receivers if receiver.rows is None]
         for number, (group, part) in enumerate(parts):
             if len(part) * (_LARGE_PART if number else _LARGEST_PART) >= len(receivers):
                 ways.append(self._send((group, part), packets, is_largest=not number))
@@ -87,31 +103,71 @@ class RowsSharing(Generic[R]):
         """The receiver is gone, or has missed something."""
         group, receiver.rows = receiver.rows, None
         if group is not None:
-            group.members -= 1
+            self._leave(group)
 
     def _divide(self, receivers: Sequence[R]) -> list[_Part[R]]:
         """Receivers by their group; those who have none begin one."""
         only = receivers[0].rows if receivers else None
         # As in a room: 2 us for 100 receivers, which sorting them into groups takes 10 for.
-        if only is not None and all([receiver.rows is only for receiver in receivers]):
+        if only is not None and all(receiver.rows is only for receiver in receivers):
             return [(only, receivers)]
         at: dict[RowsGroup | None, list[R]] = {}
         for receiver in receivers:
             at.setdefault(receiver.rows, []).append(receiver)
         new = at.pop(None, None)
         parts: list[_Part[R]] = [(group, part) for group, part in at.items() if group is not None]
-        if new is not None:
+        if new is not None and not self._is_full:
             parts.append((self._group(begin(self.bounds), new), new))
         return parts
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether one group more would leave each too little."""
+        return len(self._groups) >= self.all_chars // _LEAST_CHARS
+
+    def _divide_bounds(self) -> None:
+        """What each group may hold of what all may: half as much whenever there are twice as many."""
+        doublings = max(0, len(self._groups) - 1).bit_length()
+        if doublings != self._doublings:
+            self._doublings = doublings
+            chars, most = self.all_chars >> doublings, self.most
+            self.bounds = replace(
+                most,
+                kept_chars=min(most.kept_chars, chars),
+                packet_chars=min(most.packet_chars, chars),
+                far_chars=min(most.far_chars, chars),
+            )
 
     def _group(self, state: RowsState, receivers: Sequence[R]) -> RowsGroup:
         """A group of its own for receivers, who leave theirs."""
         group = RowsGroup(state, len(receivers))
+        self._groups[group] = None
+        self._kept_chars += state.kept_chars
         for receiver in receivers:
             if receiver.rows is not None:
-                receiver.rows.members -= 1
+                self._leave(receiver.rows)
             receiver.rows = group
+        self._divide_bounds()
         return group
+
+    def _leave(self, group: RowsGroup) -> None:
+        group.members -= 1
+        if not group.members:
+            del self._groups[group]
+            self._kept_chars -= group.state.kept_chars
+            self._divide_bounds()
+
+    def _make_room(self, group: RowsGroup) -> None:
+        """The least lately used begin anew, while all hold more than they may."""
+        self._groups.move_to_end(group)
+        while self._kept_chars > self.all_chars:
+            other = next(iter(self._groups))
+            if other is group:
+                break
+            self._kept_chars -= other.state.kept_chars
+            other.state = begin(self.bounds)
+            self._groups.move_to_end(other)
+            self._groups.move_to_end(group)
 
     def _send(self, part: _Part[R], packets: Sequence[str], *, is_largest: bool = True) -> Way[R]:
         group, receivers = part
@@ -121,12 +177,17 @@ class RowsSharing(Generic[R]):
                 lines = [encode_aside(group.state, packet, self.bounds) for packet in packets]
                 group.aside_chars += sum(map(len, lines))
                 return lines, receivers
+            if self._is_full:
+                return list(packets), receivers
             group = self._group(group.state, receivers)
         lines = []
+        kept_chars = group.state.kept_chars
         for packet in packets:
             line, after = encode(group.state, packet, self.bounds)
             group.state = after or group.state
             lines.append(line)
+        self._kept_chars += group.state.kept_chars - kept_chars
+        self._make_room(group)
         saved_chars = chars - sum(map(len, lines))
         group.aside_chars = max(0, group.aside_chars - max(0, saved_chars))
         group.own_chars += saved_chars if is_largest else -chars // _ENCODING_SHARE

@@ -28,12 +28,13 @@ class RowsPackets:
     def use(self, settings: Settings) -> None:
         """Go by other settings from the next message on."""
         self._settings = settings
-        self._sharing.bounds = Bounds(
+        bounds = Bounds(
             rows=settings.rows_per_shape,
             shapes=settings.rows_shapes,
             kept_chars=settings.rows_kept_chars,
             far_chars=settings.far_chars if settings.far_references else 0,
         )
+        self._sharing.use(bounds, settings.rows_all_chars)
 
     def forget(self, connection: Connection) -> None:
         """The client is gone, or has missed something."""

@@ -211,3 +211,44 @@ class Topologies(RuleBasedStateMachine):
 
 TestTopologies = Topologies.TestCase
 TestTopologies.settings = settings(max_examples=25, stateful_step_count=25)
+
+
+def give(sharing: RowsSharing[Receiver], packet: str, receiver: Receiver) -> str:
+    """What one receiver is sent; it must be able to read that."""
+    ((lines, to),) = sharing.ways([packet], [receiver])
+    assert list(to) == [receiver]
+    assert receiver.decoder.decode(join(lines)) == [packet]
+    return lines[0]
+
+
+def test_many_audiences_hold_no_more_together_than_they_may() -> None:
+    sharing: RowsSharing[Receiver] = RowsSharing(all_chars=1_000_000)
+    receivers = [Receiver() for _ in range(200)]
+    for turn, number in itertools.product(range(2), range(12)):
+        for receiver in receivers:
+            give(sharing, f'2["news",{{"number":{number},"text":"{"x" * 900}{turn}{number}"}}]', receiver)
+    groups = {receiver.rows for receiver in receivers if receiver.rows is not None}
+    # So many can have 8,192 characters each; who comes after them goes without.
+    assert len(groups) == 1_000_000 // 8_192
+    assert sum(group.state.kept_chars for group in groups) <= 1_000_000
+
+
+def test_who_is_sent_nothing_makes_room_for_who_is() -> None:
+    sharing: RowsSharing[Receiver] = RowsSharing(all_chars=100_000)
+    idle, busy = Receiver(), Receiver()
+    packets = [f'2["{name}",{{"text":"{name * 1800}"}}]' for name in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"]
+    for receiver in (idle, busy):
+        for packet in packets:
+            give(sharing, packet, receiver)
+            held = sum(one.rows.state.kept_chars for one in (idle, busy) if one.rows is not None)
+            assert held <= 100_000
+    assert give(sharing, packets[0], idle).startswith('"')
+    assert not give(sharing, packets[-1], busy).startswith('"')
+
+
+def test_an_audience_that_is_gone_leaves_its_room_to_others() -> None:
+    sharing: RowsSharing[Receiver] = RowsSharing(all_chars=65_536)
+    for _ in range(50):
+        receiver = Receiver()
+        assert give(sharing, '2["news",{"text":"x"}]', receiver).startswith('"')
+        sharing.forget(receiver)
