@@ -8,22 +8,22 @@ The yardstick is one 15-bit window at level 6 over the plain events, each in a f
 
 from __future__ import annotations
 
-import json
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
 from benchmarks.emissions import RecordedEvent, lab_traffic
 from benchmarks.results_report import markdown_table
-from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import MIXES, generate
-from reznet_ws.message.rows import Bounds, begin, encode, join
+from reznet_ws.message.rows import Bounds, join
 from reznet_ws.message.rows_far import MAX_FAR_CHARS
 from reznet_ws.replay.one_window import bare_sizes, deflated_sizes
+from reznet_ws.replay.rows_lines import decode_rows, encode_rows
+from reznet_ws.replay.rows_lines import packet_of as write_packet
 from reznet_ws.replay.window_bytes import geometric_mean
 
 BATCHES = (1, 5, 10)
@@ -80,8 +80,8 @@ def growing_texts(streams: int, tokens: int, seed: int = 1) -> list[RecordedEven
 
 
 def packet_of(one: RecordedEvent) -> str:
-    """The Socket.IO packet of an event, as this package's codec writes it."""
-    return "2" + json.dumps([one.event, one.data], separators=(",", ":"), ensure_ascii=False)
+    """The Socket.IO packet of an event."""
+    return write_packet(one.event, one.data)
 
 
 def compute_rows(emissions: Sequence[RecordedEvent]) -> RowsBytes:
@@ -93,8 +93,8 @@ def compute_rows(emissions: Sequence[RecordedEvent]) -> RowsBytes:
     }
     without = {}
     for way, bounds in WAYS.items():
-        lines = list(_encode(packets, bounds))
-        if _decode(lines) != packets:
+        lines = list(encode_rows(packets, bounds))
+        if decode_rows(lines) != packets:
             raise AssertionError(f"{way}: what was decoded is not what was emitted")
         without[way] = sum(bare_sizes(lines)) / plain_bytes
         for size in BATCHES:
@@ -106,12 +106,12 @@ def compute_rows(emissions: Sequence[RecordedEvent]) -> RowsBytes:
 def time_codec(emissions: Sequence[RecordedEvent], bounds: Bounds) -> CodecTimes:
     """Encoding and decoding beside `json.dumps`, by turns."""
     packets = [packet_of(one) for one in emissions]
-    lines = list(_encode(packets, bounds))
+    lines = list(encode_rows(packets, bounds))
     encodes, decodes, ratios = [], [], []
     for _ in range(_ROUNDS):
         dumps_us = _us_each(lambda: [packet_of(one) for one in emissions], len(packets))
-        encodes.append(_us_each(lambda: list(_encode(packets, bounds)), len(packets)))
-        decodes.append(_us_each(lambda: _decode(lines), len(packets)))
+        encodes.append(_us_each(lambda: list(encode_rows(packets, bounds)), len(packets)))
+        decodes.append(_us_each(lambda: decode_rows(lines), len(packets)))
         ratios.append(encodes[-1] / dumps_us)
     spread = min(ratios), statistics.median(ratios), max(ratios)
     return CodecTimes(statistics.median(encodes), statistics.median(decodes), spread)
@@ -122,7 +122,7 @@ def write_browser_report(emissions: Sequence[RecordedEvent]) -> str:
     from benchmarks.rows_browser import time_in_chromium  # Playwright is of the tests' extra
 
     packets = [packet_of(one) for one in emissions]
-    times = time_in_chromium(packets, {way: list(_encode(packets, bounds)) for way, bounds in WAYS.items()})
+    times = time_in_chromium(packets, {way: list(encode_rows(packets, bounds)) for way, bounds in WAYS.items()})
     rows = [[way, f"{us:.1f}"] for way, us in times.items()]
     said = "Decoding in Chromium, us a message of the lab's chat, `JSON.parse` of what comes out included:"
     return "\n".join(["", said, "", *markdown_table([["way", "us"], *rows])]) + "\n"
@@ -179,7 +179,7 @@ def _growing_rows(tokens: int) -> Iterator[list[str]]:
     for streams in (1, 4, 16):
         packets = [packet_of(one) for one in growing_texts(streams, tokens)]
         deflated_bytes = sum(deflated_sizes(packets))
-        rows_bytes = sum(deflated_sizes(list(_encode(packets, WAYS["rows"]))))
+        rows_bytes = sum(deflated_sizes(list(encode_rows(packets, WAYS["rows"]))))
         share = f"{rows_bytes / deflated_bytes:.4f}"
         yield [
             f"{streams} × {tokens}",
@@ -197,19 +197,6 @@ def _time_rows(sources: Mapping[str, Sequence[RecordedEvent]], told: Callable[[s
             times = time_codec(emissions, bounds)
             ratio = " · ".join(f"{one:.1f}" for one in times.encode_ratio)
             yield [name, way, f"{times.encode_us:.0f}", f"{times.decode_us:.0f}", ratio]
-
-
-def _encode(packets: Iterable[str], bounds: Bounds) -> Iterator[str]:
-    state = begin(bounds)
-    for packet in packets:
-        line, after = encode(state, packet, bounds)
-        state = after or state
-        yield line
-
-
-def _decode(lines: Iterable[str]) -> list[str]:
-    decoder = RowsDecoder()
-    return [packet for line in lines for packet in decoder.decode(line)]
 
 
 def _envelopes(emissions: Sequence[RecordedEvent], size: int) -> list[str]:
