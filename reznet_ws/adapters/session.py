@@ -14,7 +14,6 @@ import base64
 import contextlib
 import contextvars
 import sys
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from engineio import packet as eio_packet
@@ -87,7 +86,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
     connection: Connection
     takeover: Takeover | None
     # Of messages that engineio's writer has taken from the queue and is about to send.
-    under_way: deque[QueuedPacket]
+    under_way: list[QueuedPacket]
     queued_bytes: int
     # What is in the queue, which others may hold too.
     held: set[Held]
@@ -101,7 +100,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
         """Begin to serve a session that engineio has made."""
         self.connection = connection
         self.takeover = None
-        self.under_way = deque()
+        self.under_way = []  # nearly always; an empty deque takes 760 bytes
         self.held = set()
         self.queued_bytes = 0
         self.latest, self.pointless = {}, set()
@@ -259,7 +258,7 @@ class Session(AsyncSocket):  # type: ignore[misc]
     def find_under_way(self, data: str | bytes) -> QueuedPacket | None:
         """The packet that engineio's writer is sending, if that is what this is."""
         while self.under_way:
-            packet = self.under_way.popleft()
+            packet = self.under_way.pop(0)
             if packet.encode() == data:
                 return packet
         return None

@@ -215,6 +215,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                     self._broadcast.flush()
             self._end()
         await super().send(message)
+        if message["type"] == "websocket.accept" and self.handshake_complete:
+            self.request.headers.clear()  # which websockets' parser holds on to
+            del self.request, self.response
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the histories that others share."""
