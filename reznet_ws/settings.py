@@ -120,7 +120,9 @@ class Settings:
 
     # Layer 4.
     # Off: batching makes small messages wait, 25 ms on average at 50, and behind a window that is carried over it saves
-    # little that somebody would wait for. At 150 users p50 and p95 were 1.6 and 1.4 times stock's by it alone.
+    # little that somebody would wait for. With it alone 150 users had p50 and p95 of 26 and 57 ms, 1.6 and 1.4 times
+    # stock's 16 and 39 (three interleaved rounds on a quiet machine); on a busy one its p95 was 112 ms, where at most
+    # 100 is asked for. `python -m benchmarks latency` measures it anew.
     batch: bool = _switch(False, "batch small messages")
     batch_window_ms: float = _figure(50, 1, 1000, "window", "ms")
     batch_max_messages: int = _figure(10, 1, 1000, "messages per batch")

@@ -167,6 +167,17 @@ def test_a_connection_holds_no_compressor() -> None:
     assert not [value for value in vars(extension).values() if isinstance(value, kind)]
 
 
+def test_an_inflater_is_made_for_who_sends_something_compressed() -> None:
+    extension = _server(Settings())
+    packer = zlib.compressobj(wbits=-15)
+    assert extension.decode(Frame(Opcode.TEXT, b"40")).data == b"40"
+    assert "decoder" not in vars(extension)
+    for data in (TEXT, TEXT):
+        packed = (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        assert extension.decode(Frame(Opcode.TEXT, packed, rsv1=True)).data == data
+    assert "decoder" in vars(extension)
+
+
 def test_golden_frames() -> None:
     # RFC 7692 sections 7.2.3.1 and 7.2.3.2.
     extension = _server(Settings())
