@@ -103,7 +103,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if may_share and packet is None and opcode == TEXT and not data.startswith(_MESSAGE):
             return data, False  # a handshake or a ping: nothing to gain, and nobody else is sent the same
         frame = Frame(opcode, data) if packet is None else packet.frame
-        ((wire, _),) = self._broadcast.histories.frames(frame, [line], self._broadcast.settings)
+        wire = road.histories.frame_for_one(frame, line, road.settings)
         if packet is not None:
             road.ledger.record(packet.dispatch.shares, len(data), len(wire), first=packet.index == 0)
         return wire[len(wire) - payload_bytes(len(wire)) :], bool(wire[0] & 0x40)

@@ -6,6 +6,12 @@ Never: compresses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from reznet_ws.deflate.history import History
+
 TEXT, BINARY = 1, 2
 # The largest window that deflate has.
 WINDOW_BYTES = 32_768
@@ -13,16 +19,29 @@ WINDOW_BYTES = 32_768
 _FIN, _RSV1 = 0x80, 0x40
 
 
+class Made(NamedTuple):
+    """The whole frame for who promised so many bits and held just these messages; and the history of the last of them,
+    which has moved on if it was used at another time."""
+
+    bits: int
+    messages: Sequence[bytes]
+    wire: bytes
+    history: History
+    used: int
+
+
 class Frame:
     """A message: `data` as the client gets it. One that `is_secret` is never compressed and enters no history."""
 
-    __slots__ = ("_clear", "data", "is_secret", "opcode", "text")
+    __slots__ = ("_clear", "data", "is_secret", "made", "opcode", "text")
 
     def __init__(self, opcode: int, data: bytes, *, is_secret: bool = False) -> None:
         self.opcode, self.data, self.is_secret = opcode, data, is_secret
         # What an inflater's window can hold of it; one object for all histories.
         self.text = data if len(data) <= WINDOW_BYTES else data[-WINDOW_BYTES:]
         self._clear: bytes | None = None
+        # What it was compressed to, for those who are sent it one by one.
+        self.made: list[Made] = []
 
     @property
     def clear(self) -> bytes:

@@ -10,15 +10,15 @@ compressor may refer to less of the window than it could.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TypeVar
 
 from reznet_ws.deflate.alone import LEAST_BITS, HasInflater, Ways, without_histories
 from reznet_ws.deflate.compressor import Compressor
-from reznet_ws.deflate.frame import Frame, build_frame
+from reznet_ws.deflate.frame import Frame, Made, build_frame
 from reznet_ws.deflate.history import History
+from reznet_ws.deflate.history_figures import HistoryFigures
 from reznet_ws.deflate.inflater import Inflater
 from reznet_ws.deflate.kept import KeptCompressors
 from reznet_ws.deflate.sharing import STOCK_BITS, Group, Readers, divide, effort, text_bits
@@ -34,24 +34,11 @@ _FEW_CONNECTIONS = 16
 # How often compressors that nobody needs any more are looked for.
 _TRIM_EVERY_MESSAGES = 64
 
+# Of one message, for those who are sent it one by one; if they hold more than this, they share little in any case.
+_MOST_MADE = 8
+
 L = TypeVar("L", bound=HasInflater)
 _history_of = attrgetter("inflater.history")
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryFigures:
-    """How it stands. `connections` hold something, `largest_share` of them the same; `text_bytes` are referred to by
-    histories, each message counted once; `kept_bytes` is what kept compressors take. Since the beginning: `messages`
-    that were compressed, in so many `compressions`."""
-
-    connections: int
-    histories: int
-    largest_share: int
-    text_bytes: int
-    kept_compressors: int
-    kept_bytes: int
-    messages: int
-    compressions: int
 
 
 class Histories:
@@ -87,6 +74,40 @@ class Histories:
             if history is not None:
                 return [(self._compress_one(frame, history, lines, settings), lines)]
         return self._compress_all(frame, lines, settings)
+
+    def frame_for_one(self, frame: Frame, line: L, settings: Settings) -> bytes:
+        """The whole frame for a line that is sent it by itself; who held the same before is sent the same."""
+        inflater = line.inflater
+        is_shared = settings.deflate and settings.deflate_shared and settings.deflate_takeover
+        if inflater is None or not (is_shared and inflater.takeover):
+            return self.frames(frame, [line], settings)[0][0]
+        history = inflater.history
+        bits, messages = (inflater.max_bits, []) if history is None else (history.bits, history.messages)
+        for number, made in enumerate(frame.made):
+            if made.bits == bits and made.messages == messages:
+                frame.made[number] = self._follow(made, frame, inflater, line, settings)
+                return made.wire
+        before = messages.copy()
+        ((wire, _),) = self.frames(frame, [line], settings)
+        if inflater.history is not None and wire is not frame.clear and len(frame.made) < _MOST_MADE:
+            frame.made.append(Made(bits, before, wire, inflater.history, inflater.history.used))
+        return wire
+
+    def _follow(self, made: Made, frame: Frame, inflater: Inflater, line: L, settings: Settings) -> Made:
+        """Let a line be at one with who was sent the same; where they have moved on, it moves on by itself."""
+        history, after = inflater.history, made.history
+        if after.used == made.used and after.members:
+            if history is None:
+                self._join(after, [line])
+            else:
+                self._move(history, after, [line])
+            return made
+        history = self._join(History(made.bits), [line]) if history is None else self._settle(history, [line])
+        self._kept.drop(history)
+        self._messages += 1
+        held_bits = effort(history, 1, settings.deflate_window_bits)[1]
+        history.append(frame.text, 1 << held_bits, len(made.wire), self._messages)
+        return made._replace(history=history, used=self._messages)
 
     def _trim(self, settings: Settings) -> None:
         budget_bytes = max(_KEPT_BYTES, _KEPT_BYTES_EACH * self._connections)

@@ -246,5 +246,49 @@ def test_nothing_is_referred_to_once_a_connection_is_gone() -> None:
     assert histories.figures().connections == 0
 
 
+def test_who_is_sent_the_same_one_by_one_shares_each_compression() -> None:
+    histories, clients = Histories(), [Reader() for _ in range(10)]
+    frames = [Frame(1, text(number)) for number in range(40)]
+    for place in range(0, len(frames), 2):
+        for client in clients:
+            for frame in frames[place : place + 2]:
+                client.take(histories.frame_for_one(frame, client, Settings()))
+    assert all(client.received == [frame.data for frame in frames] for client in clients)
+    assert (histories.figures().compressions, histories.figures().histories) == (40, 1)
+    assert sum(clients[9].wire_bytes) <= sum(clients[9].stock_bytes)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_everybody_reads_what_it_is_sent_one_by_one_whoever_is_behind(data: st.DataObject) -> None:
+    histories, everybody = Histories(), [Reader() for _ in range(3)]
+    due: dict[Reader, list[Frame]] = {client: [] for client in everybody}
+    sent: dict[Reader, list[bytes]] = {client: [] for client in everybody}
+    now = Settings()
+    for number in range(data.draw(st.integers(1, 40))):
+        client = data.draw(st.sampled_from(everybody))
+        match data.draw(st.sampled_from(["emit", "serve", "serve", "serve", "road", "join", "switch"])):
+            case "emit":
+                frame = Frame(1, text(number), is_secret=data.draw(st.integers(0, 9)) == 0)
+                for one in everybody:
+                    due[one].append(frame)
+            case "serve" if due[client]:
+                frame = due[client].pop(0)
+                sent[client].append(frame.data)
+                client.take(histories.frame_for_one(frame, client, now))
+            case "road":
+                send(histories, text(number), [client], now)
+                sent[client].append(text(number))
+            case "join" if len(everybody) < 6:
+                bits, takeover, offers = data.draw(st.sampled_from(OFFERS))
+                everybody.append(Reader(bits, takeover=takeover, offers=offers))
+                due[everybody[-1]], sent[everybody[-1]] = [], []
+            case "switch":
+                now = Settings(**data.draw(st.sampled_from([{}, *CHANGES])))
+    assert all(client.received == sent[client] for client in everybody)
+    connections = sum(client.inflater is not None and client.inflater.history is not None for client in everybody)
+    assert histories.figures().connections == connections
+
+
 def test_nobody_is_home() -> None:
     assert Histories().frames(Frame(1, b"x"), [], Settings()) == []
