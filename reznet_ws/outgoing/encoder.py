@@ -131,7 +131,8 @@ class Encoder:
         `only`: the only argument in format 1, where that is at hand.
         """
         # Bytes beside one argument would turn what looks like a placeholder in another into bytes.
-        optimizer = self._unoptimized if not optimize else self._ungzipped if len(args) > 1 else self._optimizer
+        is_clear = len(args) > 1 or name in self.settings.never_compress
+        optimizer = self._unoptimized if not optimize else self._ungzipped if is_clear else self._optimizer
         try:
             if not isinstance(event, str):
                 raise PayloadError("$", _NO_NAME.format(event))
