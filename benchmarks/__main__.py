@@ -1,5 +1,6 @@
 """The command line: `python -m benchmarks` compares servers by topology, `… latency` what batching does to delays,
-`… bytes`, `… rows` and `… formats` compute bytes, `… stall` stalls a reader, `… readme` writes README's tables.
+`… bytes`, `… rows` and `… formats` compute bytes, `… stall` stalls a reader, `… kill` kills a server, `… scale` runs
+two, `… readme` writes README's tables.
 
 In: arguments. Out: tables on stdout, how far it is on stderr, and files in a folder.
 Never: ends with another status because a target is missed.
@@ -18,6 +19,7 @@ from benchmarks.bytes_report import write_bytes_report
 from benchmarks.contestants import BATCHING, CONTESTANTS
 from benchmarks.emissions import TRAFFICS, RecordedEvent, TrafficError, read_traffic
 from benchmarks.formats_bytes import write_formats_report
+from benchmarks.kill import kill
 from benchmarks.latency_report import write_latency_report
 from benchmarks.measuring import MOST_CONVERSATIONS, able_servers, measure, tell, write_results
 from benchmarks.plan import PHASES, Cell, Plan, everyday_cells, release_cells
@@ -26,6 +28,7 @@ from benchmarks.reload import write_reload_report
 from benchmarks.results_picture import draw, save_picture
 from benchmarks.results_report import write_report
 from benchmarks.rows_bytes import lab_mixes, write_browser_report, write_rows_report
+from benchmarks.scale import scale
 from benchmarks.stall import stall
 from reznet_ws import Settings
 from reznet_ws.demo.topologies import ONE_ROOM, TOPOLOGIES
@@ -52,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_rows(commands)
     _add_formats(commands)
     _add_stall(commands)
+    _add_kill(commands)
+    _add_scale(commands)
     _add_readme(commands)
     named = arguments and (arguments[0] in commands.choices or arguments[0] in ("-h", "--help"))
     args = parser.parse_args(arguments if named else ["run", *arguments])
@@ -160,6 +165,41 @@ def _add_stall(commands: Any) -> None:
     stalled.add_argument("--clients", type=int, default=10, help="that read (default: %(default)s)")
     stalled.add_argument("--skip", action="store_true", help="it misses messages instead of its connection")
     stalled.set_defaults(run=_stall)
+
+
+def _add_kill(commands: Any) -> None:
+    killed = commands.add_parser(
+        "kill",
+        help="a server that is killed, and its clients",
+        description="One of two servers behind a Redis stream is killed: what becomes of its clients.",
+    )
+    killed.add_argument("--clients", type=int, default=200, help="(default: %(default)s)")
+    killed.add_argument("--rate", type=float, default=20, help="messages a second (default: %(default)s)")
+    killed.add_argument("--seconds", type=float, default=6, help="(default: %(default)s)")
+    killed.add_argument("--delay", type=float, default=1, help="reconnectionDelay, s (default: socket.io-client's)")
+    killed.set_defaults(run=_kill)
+
+
+def _kill(args: argparse.Namespace) -> None:
+    sys.stdout.write(kill(args.clients, args.rate, args.seconds, args.delay, tell))
+
+
+def _add_scale(commands: Any) -> None:
+    scaled = commands.add_parser(
+        "scale",
+        help="one server process and two, and 100,000 clients on paper",
+        description="One server process and two behind Redis; and what follows for 100,000 clients.",
+    )
+    scaled.add_argument("--clients", type=int, default=200, help="(default: %(default)s)")
+    scaled.add_argument("--per-room", type=int, nargs="+", default=[20, 200], help="(default: 20 200)")
+    scaled.add_argument("--rate", type=float, default=100, help="messages a second in all (default: %(default)s)")
+    scaled.add_argument("--seconds", type=float, default=10, help="(default: %(default)s)")
+    scaled.add_argument("--rounds", type=int, default=3, help="of which the quickest counts (default: %(default)s)")
+    scaled.set_defaults(run=_scale)
+
+
+def _scale(args: argparse.Namespace) -> None:
+    sys.stdout.write(scale(args.clients, args.per_room, args.rate, args.seconds, args.rounds, tell))
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -44,6 +44,7 @@ class RawClient:
         "_rows",
         "_skip_bytes",
         "answer",
+        "auth",
         "control_bytes",
         "event_bytes",
         "handshake_bytes",
@@ -51,6 +52,7 @@ class RawClient:
         "is_joined",
         "is_open",
         "join_bytes",
+        "joined_with",
     )
 
     def __init__(self) -> None:
@@ -60,6 +62,8 @@ class RawClient:
         # Where it asks for format 3.
         self._rows: RowsDecoder | None = None
         self.answer = bytearray()
+        # What goes with its CONNECT, at most 123 bytes, and what answered it.
+        self.auth = self.joined_with = b""
         self.is_open = self.is_joined = self.is_closed = False
         self.handshake_bytes = self.join_bytes = self.event_bytes = self.control_bytes = 0
 
@@ -173,10 +177,10 @@ class RawClient:
             self._send(_TEXT, b"3")
         elif text.startswith(b"0{"):
             self.join_bytes += frame_bytes
-            self._send(_TEXT, b"40")
+            self._send(_TEXT, b"40" + self.auth)
         elif text.startswith(b"40"):
             self.join_bytes += frame_bytes
-            self.is_joined = True
+            self.is_joined, self.joined_with = True, text
         elif text == b"6":
             self.control_bytes += frame_bytes
         elif self._rows is not None and text.startswith(b"4"):
