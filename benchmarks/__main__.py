@@ -191,7 +191,7 @@ def _add_scale(commands: Any) -> None:
         description="One server process and two behind Redis; and what follows for 100,000 clients.",
     )
     scaled.add_argument("--clients", type=int, default=200, help="(default: %(default)s)")
-    scaled.add_argument("--per-room", type=int, nargs="+", default=[20, 200], help="(default: 20 200)")
+    scaled.add_argument("--per-room", type=int, nargs="+", default=[1, 20, 200], help="(default: 1 20 200)")
     scaled.add_argument("--rate", type=float, default=100, help="messages a second in all (default: %(default)s)")
     scaled.add_argument("--seconds", type=float, default=10, help="(default: %(default)s)")
     scaled.add_argument("--rounds", type=int, default=3, help="of which the quickest counts (default: %(default)s)")

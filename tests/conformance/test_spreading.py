@@ -194,3 +194,20 @@ async def test_a_stock_server_takes_our_messages_and_we_take_its() -> None:
                 assert sorted(client.events) == [Event("from them", (MESSAGE,)), Event("from us", (MESSAGE,))]
         for sio in (stock, ours):
             sio.manager.thread.cancel()
+
+
+async def test_what_is_for_a_client_of_this_process_stays_in_it() -> None:
+    async with two_sites(None) as (first, second, _), connected(first.url, NEW_WS, OLD_WS) as clients:
+        await hears(first)
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        first.sio.manager.queues.append(heard)
+        for client in clients:
+            await first.sio.emit("private", MESSAGE, to=client.sid)
+            await first.manager.send_to_user(client.sid, "private", MESSAGE)
+            client.answers["question"] = "answer"
+            assert await first.sio.call("question", to=client.sid, timeout=5) == "answer"
+            await client.got("private", 2)
+        assert heard.empty()
+        await first.sio.emit("for all", MESSAGE)
+        assert json.loads(heard.get_nowait())["event"] == "for all"
+        await connect_and_leave(second)
