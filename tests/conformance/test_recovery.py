@@ -360,17 +360,18 @@ async def test_an_event_that_asks_for_an_answer_is_answered_and_is_not_kept() ->
             assert site.manager.report().recovery.kept_events == 0
 
 
-async def test_without_recovery_the_bytes_are_those_of_before() -> None:
+async def test_an_offset_costs_three_to_four_bytes_and_without_recovery_the_bytes_are_those_of_before() -> None:
     sizes = []
-    for recovery in (None, Recovery(events=frozenset())):
+    for recovery in (None, Recovery(events=frozenset()), Recovery()):
         sio = new_sio()
         attach(sio, recovery=recovery)
         async with open_site(sio=sio) as site, returning(site, OLD_WS) as (client,):
-            for number in range(20):
-                await sio.emit("count", {"number": number})
-            await client.got("count", 20)
+            for number in range(200):
+                await sio.emit("count", {**MESSAGE, "order": number})
+            await client.got("count", 200)
             sizes.append(site.manager.report().wire.event_bytes)
     assert sizes[0] == sizes[1]
+    assert 2.5 < (sizes[2] - sizes[0]) / 200 < 4.5
 
 
 async def test_recovery_is_asked_for_where_the_server_is_attached_first() -> None:
