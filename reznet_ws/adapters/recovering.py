@@ -115,16 +115,10 @@ class RecoveringManager(OptimizedManager):
         else:
             offset = keeper.offset_behind(event, args)
         audience = road.connections.audience(members, namespace, key)
-        outgoing = road.emit(
-            event,
-            args,
-            namespace,
-            audience,
-            optimize=how.optimize,
-            batch=how.batch,
-            offset=offset,
-            latest=road.latest_keys.key(event, args, (namespace, room, skip_sid), how.latest),
-        )
+        # What is kept gives way to nothing newer: its offset says that all before it has come.
+        latest = None if is_kept else road.latest_keys.key(event, args, (namespace, room, skip_sid), how.latest)
+        options: dict[str, Any] = {"optimize": how.optimize, "batch": how.batch, "latest": latest}
+        outgoing = road.emit(event, args, namespace, audience, offset=offset, **options)
         if is_kept:
             keeper.keep(outgoing, room, skip_sid, how.user)
         await asyncio.sleep(0)
