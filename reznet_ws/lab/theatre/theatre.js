@@ -136,6 +136,7 @@ function drawDetail(panel, detail, send) {
 
 function build(el) {
   el.classList.add("reznet-theatre");
+  el.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes arrow keys and Enter for its own cells
   const legend = make("p", { class: "legend" }, ...["header", "codes", "spelt", "copied", "plain"].map(kind => make("span", {}, make("i", { class: kind }), KINDS[kind])));
   const scale = make("select", { "aria-label": "bytes in a pixel" }, ...SCALES.map(size => make("option", { value: size }, `${size} ${size === 1 ? "byte" : "bytes"} a pixel`)));
   scale.value = "1";
