@@ -155,14 +155,14 @@ class Trials:
 
         return Dashboard(self, start=True)  # type: ignore[arg-type]
 
-    def theatre(self, lanes: int = 6) -> Any:
+    def theatre(self, lanes: int = 6, bytes_per_px: int = 1) -> Any:
         """The frames on their way to some clients of this lab, each a box of its true length; a click takes one apart.
 
-        Raises: ValueError for more lanes than a stage has.
+        Raises: ValueError for more lanes than a stage has, or a scale that it has not.
         """
         from reznet_ws.lab.theatre.theatre import Theatre
 
-        return Theatre(self, lanes)  # type: ignore[arg-type]
+        return Theatre(self, lanes, bytes_per_px)  # type: ignore[arg-type]
 
 
 def _settings(variant: Settings | str | Mapping[str, Any], before: Settings) -> Settings:

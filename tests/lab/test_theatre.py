@@ -9,6 +9,7 @@ import pytest
 
 from reznet_ws.deflate.frame import WINDOW_BYTES
 from reznet_ws.deflate.histories import Histories
+from reznet_ws.draw.picture import find_browser
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.theatre.anatomy import FrameAnatomy, examine
 from reznet_ws.lab.theatre.lane import MOST_FRAMES
@@ -204,6 +205,20 @@ def test_what_cannot_be_read_has_a_name_and_no_events() -> None:
     assert Reader("plain").read(b"4{").label == "unknown"
 
 
-def test_lanes_are_bounded(lab: Lab) -> None:
+def test_lanes_and_scales_are_those_of_a_stage(lab: Lab) -> None:
     with pytest.raises(ValueError, match="from 1 to 12"):
         Theatre(lab, lanes=13)
+    with pytest.raises(ValueError, match="one of 1, 2, 4, 8, 16"):
+        lab.theatre(bytes_per_px=3)
+
+
+def test_a_saved_copy_has_a_picture_that_says_what_it_shows(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
+    played(theatre, 0, 10)
+    detail = theatre.take_apart(theatre.frames[-1].seen.number)
+    monkeypatch.setenv("REZNET_PICTURE_S", "5")
+    data, metadata = theatre._repr_mimebundle_()
+    assert data["text/plain"] == "Theatre of 'theatre'"
+    assert ("image/png" in data) is (find_browser() is not None)
+    if "image/png" in data:
+        assert data["image/png"].startswith("iVBOR")
+        assert f"{detail['label']} of {detail['now']['bytes']} bytes taken apart" in metadata["image/png"]["alt"]

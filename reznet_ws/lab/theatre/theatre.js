@@ -134,13 +134,15 @@ function drawDetail(panel, detail, send) {
 
 // The whole
 
-function build(el) {
+function build(el, bytesPerPixel) {
   el.classList.add("reznet-theatre");
   el.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes arrow keys and Enter for its own cells
   const legend = make("p", { class: "legend" }, ...["header", "codes", "spelt", "copied", "plain"].map(kind => make("span", {}, make("i", { class: kind }), KINDS[kind])));
   const scale = make("select", { "aria-label": "bytes in a pixel" }, ...SCALES.map(size => make("option", { value: size }, `${size} ${size === 1 ? "byte" : "bytes"} a pixel`)));
-  scale.value = "1";
-  scale.addEventListener("change", () => el.style.setProperty("--scale", scale.value));
+  const rescale = () => el.style.setProperty("--scale", scale.value);
+  scale.value = String(bytesPerPixel);
+  scale.addEventListener("change", rescale);
+  rescale();
   const hold = make("button", { type: "button", class: "hold", "aria-pressed": "false" }, "Hold");
   const stage = make("div", { class: "stage" }, make("div", { class: "server" }, "server"), make("div", { class: "lanes" }));
   el.replaceChildren(make("div", { class: "tools" }, hold, scale, make("span", { class: "told", role: "status" }), legend), stage,
@@ -148,10 +150,10 @@ function build(el) {
   return { stage, hold, told: el.querySelector(".told"), panel: el.querySelector(".detail"), note: el.querySelector(".note") };
 }
 
-export function drawAll(el, state, detail, send = () => {}) {
-  const { stage, panel, note } = build(el);
+export function drawAll(el, state, detail, bytesPerPixel) {
+  const { stage, panel, note } = build(el, bytesPerPixel);
   drawLanes(stage, { lanes: [], ...state });
-  drawDetail(panel, detail, send);
+  drawDetail(panel, detail, () => {});
   note.textContent = state.note ?? "";
 }
 
@@ -172,7 +174,7 @@ function move(stage, event) {
 
 export default {
   render({ model, el }) {
-    const { stage, hold, told, panel } = build(el);
+    const { stage, hold, told, panel } = build(el, model.get("scale"));
     let isPointed = false;
     const holds = () => hold.getAttribute("aria-pressed") === "true" || isPointed || stage.contains(document.activeElement);
     const draw = () => {

@@ -26,10 +26,12 @@ from reznet_ws.lab.theatre.what_if import SWITCHES, what_if
 
 INTERVAL_S = 0.4
 MOST_LANES = 12
+SCALES = (1, 2, 4, 8, 16)
 _FOLDER = Path(__file__).parent
 _STILL_PX = 1080
 _LEAST_FRAMES = 8
 _TIMEOUT_S = 30.0
+_ENOUGH_S = 2.0
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 _open: dict[str, Theatre] = {}
@@ -42,22 +44,26 @@ class TheatreView(anywidget.AnyWidget):
     _css = _FOLDER / "theatre.css"
     state = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict().tag(sync=True)
+    scale = traitlets.Int(1).tag(sync=True)
 
 
 class Theatre:
     """Lanes of some clients of one lab; it closes the one shown before for a lab of the same name.
 
-    Raises: ValueError for fewer lanes than one or more than `MOST_LANES`.
+    `bytes_per_px`: how many bytes a pixel stands for at first. Raises: ValueError for fewer lanes than one or more than
+    `MOST_LANES`, or another scale than those of `SCALES`.
     """
 
-    def __init__(self, lab: Lab, lanes: int = 6) -> None:
+    def __init__(self, lab: Lab, lanes: int = 6, bytes_per_px: int = 1) -> None:
         if not 1 <= lanes <= MOST_LANES:
             raise ValueError(f"lanes is {lanes!r}; it must be from 1 to {MOST_LANES}")
+        if bytes_per_px not in SCALES:
+            raise ValueError(f"bytes_per_px is {bytes_per_px!r}; it must be one of {', '.join(map(str, SCALES))}")
         self.lab, self.lanes = lab, lanes
         before = _open.pop(lab.name, None)
         if before is not None:
             before.close()
-        self.view = TheatreView()
+        self.view = TheatreView(scale=bytes_per_px)
         self.view.on_msg(self._hear)
         self._watch: Watch | None = None
         self._lanes: dict[Any, Lane] = {}
@@ -119,16 +125,33 @@ class Theatre:
         wait_s = float(os.environ.get("REZNET_PICTURE_S", "0"))
         picture = None
         if wait_s:
-            with contextlib.suppress(TimeoutError):
-                self.wait(timeout_s=wait_s)
+            self._wait_for_a_picture(time.monotonic() + wait_s)
             note = "A picture of the theatre. Run the cell for the live one."
             files = _FOLDER / "theatre.js", _FOLDER / "theatre.css"
-            shown = [{**self.view.state, "note": note}, self.view.detail]
+            shown = [{**self.view.state, "note": note}, self.view.detail, self.view.scale]
             picture = draw_still(*files, shown, box="reznet-theatre-still", width_px=_STILL_PX)
         if picture is None:
             return bundle, {}
         bundle["image/png"] = base64.b64encode(picture).decode()
-        return bundle, {"image/png": {"width": _STILL_PX}}
+        return bundle, {"image/png": {"alt": self._finding, "width": _STILL_PX}}
+
+    @property
+    def _finding(self) -> str:
+        said = f"Frames on their way to {len(self._lanes)} clients, each a box of its true length"
+        if not (detail := self.view.detail):
+            return said
+        bits = ", ".join(f"{part['name']} {part['bits']} bits" for part in detail["now"]["sums"])
+        return f"{said}; {detail['label']} of {detail['now']['bytes']} bytes taken apart: {bits}"
+
+    def _wait_for_a_picture(self, deadline_s: float) -> None:
+        """Until some frames are on the stage, or no more come."""
+        count, since_s = 0, time.monotonic()
+        while count < _LEAST_FRAMES and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+            if len(self.frames) != count:
+                count, since_s = len(self.frames), time.monotonic()
+            elif count and time.monotonic() > since_s + _ENOUGH_S:
+                return
 
     def __repr__(self) -> str:
         return f"Theatre of {self.lab.name!r}"
