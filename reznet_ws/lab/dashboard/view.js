@@ -100,7 +100,7 @@ function lines(chart, state, spec, [width, height]) {
   if (chart.says_marks) {
     let free = Infinity;
     for (const { ago_s: ago, text } of [...state.marks].reverse()) {
-      const length = 6 * text.length, left = Math.min(x(ago) + 3, width - RIGHT - length);
+      const length = 7.5 * text.length, left = Math.min(x(ago) + 3, width - RIGHT - length);
       if (ago >= spec.span_s || left < LEFT || left + length > free) continue;
       draw(svg, "text", { x: left, y: TOP + 8 }, text);
       free = left - 6;
