@@ -13,12 +13,10 @@ from notebooks.save import FOLDER, SOLUTIONS, find_notebooks, find_solutions, re
 
 # An index, a dashboard to play with, and what becomes the reader's own.
 WITHOUT = {"00-start", "01-dashboard", "17-own-app"}
-# Exercises of these are still to come.
-LATER = {"08-shared-window"}
 EXERCISES = 3
 
 each_notebook = pytest.mark.parametrize(
-    "path", [path for path in find_notebooks() if path.stem not in WITHOUT | LATER], ids=lambda path: path.stem
+    "path", [path for path in find_notebooks() if path.stem not in WITHOUT], ids=lambda path: path.stem
 )
 each_solution = pytest.mark.parametrize("path", find_solutions(), ids=lambda path: path.stem)
 
