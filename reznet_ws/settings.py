@@ -53,6 +53,24 @@ class Latest:
             raise SettingsError(f"{self!r}: not the name of an event, and a name or a tuple of names")
 
 
+@dataclass(frozen=True, slots=True)
+class Join:
+    """An event that carries a piece of a text: pieces that travel in one batch are joined to one event.
+
+    `text`: the field with the piece. All other fields must be equal, but for those in `newest`, which are as they were
+    last: `Join("message_stream", "chunk", newest=("seq", "is_final"))`.
+    """
+
+    event: str
+    text: str
+    newest: str | tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = (self.newest,) if isinstance(self.newest, str) else self.newest
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in (self.event, self.text, *names)):
+            raise SettingsError(f"{self!r}: not the names of an event and of fields")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What each layer does; the defaults are what measured best.
@@ -133,6 +151,9 @@ class Settings:
 
     # Presence, prices, counters: of those that wait in a batch or for a slow reader the older is dropped.
     latest: tuple[Latest, ...] = _rules("events of which only the newest counts")
+
+    # Tokens that stream: pieces in one batch as one, of which the handler gets one event.
+    join: tuple[Join, ...] = _rules("events whose texts may be joined within a batch")
 
     # What is due to one connection within these ms leaves in one write, while the server is busy; else at once.
     coalesce_ms: float = _figure(5, 0, 100, "writes wait for one another, at most", "ms")
@@ -244,9 +265,10 @@ def _check(item: dataclasses.Field[Any], value: Any) -> None:
     if item.type == "frozenset[str]":
         if not isinstance(value, frozenset) or not all(isinstance(event, str) for event in value):
             raise SettingsError(f"{name}: {value!r} is not a frozenset of event names")
-    elif item.type == "tuple[Latest, ...]":
-        if not isinstance(value, tuple) or not all(isinstance(rule, Latest) for rule in value):
-            raise SettingsError(f"{name}: {value!r} is not a tuple of Latest")
+    elif item.type.startswith("tuple["):
+        kind = {"latest": Latest, "join": Join}[name]
+        if not isinstance(value, tuple) or not all(isinstance(rule, kind) for rule in value):
+            raise SettingsError(f"{name}: {value!r} is not a tuple of {kind.__name__}")
         if len({rule.event for rule in value}) < len(value):
             raise SettingsError(f"{name}: {value!r} names an event twice")
     elif "low" not in meta:

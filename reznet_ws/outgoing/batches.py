@@ -15,6 +15,7 @@ from reznet_ws.message.packet import pack
 from reznet_ws.outgoing.connection import Connection, Recipients
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Outgoing
+from reznet_ws.outgoing.joined import EncodeAgain, join_batch
 from reznet_ws.outgoing.rows_packets import RowsPackets
 from reznet_ws.settings import Settings
 
@@ -28,8 +29,9 @@ class Batches:
         rows: RowsPackets,
         conflated: Conflated,
         post: Callable[[Recipients, Dispatch], None],
+        encode_again: EncodeAgain,
     ) -> None:
-        self._rows, self._conflated, self._post = rows, conflated, post
+        self._rows, self._conflated, self._post, self._encode_again = rows, conflated, post, encode_again
         self._batcher: MessageBatcher[Connection, Outgoing]
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -38,6 +40,7 @@ class Batches:
     def use(self, settings: Settings) -> None:
         """Go by other settings; what waits has been flushed before."""
         self._settings = settings
+        self._joins = {rule.event: rule for rule in settings.join}
         # Its window has yet to open, since it may be a shorter one.
         self._batcher = MessageBatcher(settings, self._conflated)
 
@@ -80,6 +83,8 @@ class Batches:
 
     def _post_batch(self, connections: Sequence[Connection], batch: Sequence[Outgoing]) -> None:
         """Messages that travel together."""
+        if self._joins:
+            batch = join_batch(batch, self._joins, self._encode_again)
         rows = [connection for connection in connections if connection.granted_rows]
         for dispatch, group in self._rows.packets(batch, rows) if rows else ():
             self._post(Recipients(group), dispatch)
@@ -101,7 +106,9 @@ class Batches:
         if len(run) == 1:
             return run[0].short
         packet = pack([outgoing.message for outgoing in run if outgoing.message is not None], utf8=self._settings.utf8)
-        return Dispatch((packet.text, *packet.attachments), [outgoing.short.shares[0] for outgoing in run])
+        return Dispatch(
+            (packet.text, *packet.attachments), [share for outgoing in run for share in outgoing.short.shares]
+        )
 
     def _set_timer(self) -> None:
         closes_ms = self._batcher.closes_ms

@@ -41,7 +41,7 @@ class Broadcast:
         self.histories = Histories()
         self.rows = RowsPackets(settings)
         self.conflated = Conflated()
-        self._batches = Batches(settings, self.rows, self.conflated, self.post)
+        self._batches = Batches(settings, self.rows, self.conflated, self.post, self._encode_again)
         self.cork = Cork(self.ledger, settings.coalesce_ms)
         # Told of each packet and who gets it.
         self.on_post: Callable[[Recipients, Dispatch], object] | None = None
@@ -102,6 +102,8 @@ class Broadcast:
             self._count(outgoing.short.shares[0])
         if latest is not None:
             outgoing.latest = outgoing.plain.latest = outgoing.short.latest = latest
+        if not optimize:
+            outgoing.may_join = False
         self.repeat(outgoing, audience, batch=batch)
         return outgoing
 
@@ -127,6 +129,9 @@ class Broadcast:
         if audience.packed is not None:
             for dispatch, group in packed_packets(outgoing, audience.packed):
                 self.post(Recipients(group), dispatch)
+
+    def _encode_again(self, event: str, data: Any, namespace: str) -> Outgoing:
+        return self._encoder.encode(event, [data], namespace, short=True)
 
     def post(self, receivers: Recipients, dispatch: Dispatch) -> None:
         """Compress a packet once for each history, and put its frames on the lines of all who get it."""

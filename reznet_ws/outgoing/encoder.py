@@ -37,6 +37,8 @@ class Outgoing:
     message: Message | None
     # What it is about, where a newer one about the same makes it pointless.
     latest: Key | None = None
+    # Whether it may be joined to others; not if it was to be sent as it is.
+    may_join: bool = True
 
 
 class Encoder:

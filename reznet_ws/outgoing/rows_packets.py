@@ -60,7 +60,9 @@ class RowsPackets:
             texts = [str(outgoing.plain.parts[0]) for outgoing in messages]
             for lines, group in self._sharing.ways(texts, connections):
                 shares = [
-                    one.plain.shares[0]._replace(weight=len(line)) for one, line in zip(messages, lines, strict=True)
+                    share._replace(weight=0 if number else len(line))  # a joined event has several
+                    for one, line in zip(messages, lines, strict=True)
+                    for number, share in enumerate(one.plain.shares)
                 ]
                 yield Dispatch([join(lines)], shares), group
 

@@ -27,6 +27,7 @@ HIDDEN = (
     "skip_slow_readers",
     *(item.name for item in dataclasses.fields(Settings) if item.metadata.get("is_limit")),
     "latest",
+    "join",
 )
 _EVENTS_FIELD = "batch_events"
 # Wider than this and a linear slider has its useful values within a few pixels.
