@@ -97,7 +97,7 @@ def _say_once(found: Takeover | None) -> None:
             "batches work, and compression is the server's own; such connections count as uncounted"
         )
     elif found.is_watched:
-        line = "A middleware looks at each message, so each takes its way, which shares no compression"
+        line = "A middleware looks at each message, so each takes its way, by engineio's writer"
     else:
         return
     if line not in _said:

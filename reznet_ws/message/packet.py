@@ -114,6 +114,7 @@ def _entry(message: Message) -> dict[str, Any]:
     return entry
 
 
+@functools.lru_cache(maxsize=1024)
 def prefix(namespace: str, ack_id: int | None = None) -> str:
     """What stands between a packet's type and its data. Source: socket.io-protocol 5."""
     return ("" if namespace == "/" else f"{namespace},") + ("" if ack_id is None else str(ack_id))

@@ -13,7 +13,7 @@ from conformance.harness import NEW_WS, OLD_WS, connected, end_of, open_site
 import reznet_ws
 
 OURS = str(Path(reznet_ws.__file__).parent)
-MOST_ENTRIES, MOST_CALLS = 30, 82
+MOST_ENTRIES, MOST_CALLS = 29, 80
 MESSAGE = {
     "message_id": "m-1",
     "channel_id": "c-1",
