@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+import socketio
 from conformance.harness import END, KINDS, Event, Site, connected, end_of, new_sio, open_site, until
 from conformance.raw import BINARY, CHROMIUM, Frame, RawClient, raw
 
@@ -54,6 +55,34 @@ async def test_everybody_gets_the_very_same_frames_from_the_beginning_of_a_windo
         # The first came alone, and its greeting is in its window.
         assert len(set(received[1:])) == 1
         assert len(received[0]) < 0.6 * sum(len(json.dumps(words(number))) for number in range(40))
+
+
+async def test_behind_a_middleware_that_looks_at_each_message_too() -> None:
+    sio = new_sio()
+    inner = socketio.ASGIApp(sio)
+
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        async def look(message: dict[str, Any]) -> None:
+            await send(message)
+
+        await inner(scope, receive, look)
+
+    async with open_site(sio=sio, app=middleware) as site, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(raw(site.url)) for _ in range(6)]
+        for client in clients:
+            await client.connect(extensions=CHROMIUM)
+        for number in range(40):
+            await sio.emit("message_new", words(number))
+        received = []
+        for client in clients:
+            client.received.clear()
+            for number in range(40):
+                assert body(await client.frame()) == ["message_new", words(number)]
+            received.append(bytes(client.received))
+        assert len(set(received[1:])) == 1
+        figures = site.manager.road.histories.figures()
+        assert figures.histories <= 2
+        assert figures.compressions <= 2 * 40 + 2
 
 
 class Crowd:
