@@ -17,6 +17,8 @@ from reznet_ws.message.json_text import dumps, split_attachments
 from reznet_ws.settings import Settings
 
 FORMAT = 2
+# The byte of gzip's header that names the system: zlib has its own there, newer Pythons "unknown"; here it is the same.
+_OS_AT, _UNIX = 9, 3
 MAX_BYTES = 10 * 1024 * 1024
 
 
@@ -76,10 +78,11 @@ class PayloadOptimizer:
         settings = self.settings
         if payload.text is None or payload.encoded_bytes <= settings.gzip_threshold_bytes:
             return payload
-        packed = gzip.compress(payload.text.encode(), settings.gzip_level, mtime=0)
+        packed = bytearray(gzip.compress(payload.text.encode(), settings.gzip_level, mtime=0))
+        packed[_OS_AT] = _UNIX
         if len(packed) >= settings.gzip_max_ratio * payload.encoded_bytes:
             return payload
-        value = {VERSION_KEY: FORMAT, GZIP_KEY: packed}
+        value = {VERSION_KEY: FORMAT, GZIP_KEY: bytes(packed)}
         sizes = payload.plain_bytes, payload.abbreviated_bytes, payload.encoded_bytes, len(packed)
         return Payload(value, None, *sizes, gzipped=True)
 
