@@ -13,9 +13,10 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import uvicorn
+if TYPE_CHECKING:
+    import uvicorn
 
 Result = TypeVar("Result")
 
@@ -58,6 +59,8 @@ class ServerThread:
         self._socket = listen(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self._stopping = stopping
+        import uvicorn  # a lab can be read about where nothing can be served
+
         self._server = uvicorn.Server(_quiet_config(app, lifespan))
         self._ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name=f"reznet-server-{self.port}", daemon=True)
@@ -128,6 +131,8 @@ class ServerThread:
 
 
 def _quiet_config(app: Any, lifespan: Literal["auto", "off"]) -> uvicorn.Config:
+    import uvicorn
+
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan=lifespan, timeout_graceful_shutdown=GRACE_S)
 
 

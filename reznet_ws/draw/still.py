@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from choreographer import Browser
-
 from reznet_ws.draw.picture import find_browser, repack
 
 _TIMEOUT_S = 30
@@ -57,6 +55,8 @@ def _page(script: Path, style: Path, arguments: Sequence[Any], box: str) -> str:
 
 
 async def _screenshot(page: str, width_px: int) -> bytes:
+    from choreographer import Browser
+
     async with Browser(path=find_browser(), headless=True, enable_sandbox=False) as browser:
         tab = await browser.create_tab()
         await tab.send_command("Page.enable")

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from hdrh.histogram import HdrHistogram
-
 from reznet_ws.lab.clients.seen import Counts
 
 # 1 us to 60 s, three significant digits.
@@ -25,6 +23,8 @@ class Latencies:
     """Latencies in ms, from when a message was due to be emitted to the client's handler."""
 
     def __init__(self) -> None:
+        from hdrh.histogram import HdrHistogram  # a measurement can be read where none is made
+
         self._histogram = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
 
     def add(self, latency_ms: float) -> None:

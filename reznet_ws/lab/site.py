@@ -16,7 +16,6 @@ import socketio
 
 from reznet_ws.adapters.manager import ConnectionManager, attach
 from reznet_ws.adapters.mounted import find_server
-from reznet_ws.demo.chat import Application
 from reznet_ws.demo.simulation import Simulation
 from reznet_ws.settings import Settings
 
@@ -42,6 +41,8 @@ class Site:
 
 def chat_site(settings: Settings) -> Site:
     """The demo's agent chat, with the agents silent."""
+    from reznet_ws.demo.chat import Application  # FastAPI is for who serves it
+
     app = Application(settings, simulate=False)
     return Site(app.manager.sio, app, app.chat.close, app.manager, app.chat.simulation)
 

@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import socketio
-from choreographer import Browser
 from engineio.packet import Packet
 from engineio.payload import Payload
 
@@ -122,6 +121,8 @@ async def _look(path: str, lab: Lab, events: Sequence[Event]) -> Look:
 
     async def note_frame(said: Any) -> None:
         sizes.put_nowait(len(said["params"]["response"]["payloadData"].encode()))
+
+    from choreographer import Browser
 
     async with Browser(path=path, headless=True, enable_sandbox=False) as browser:
         page = await browser.create_tab()
