@@ -37,7 +37,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 def test_the_workflow_calls_the_run_script_and_nothing_of_its_own() -> None:
     steps = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
     called = [step["run"] for step in steps if "run" in step]
-    assert called == ["./run test", "./run fuzz --seconds 20", "./run versions"]
+    assert called == ["./run test", "./run fuzz --seconds 20", "./run site --check", "./run versions"]
 
 
 def test_the_workflow_runs_every_python_that_the_package_says_it_runs_on() -> None:
