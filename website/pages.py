@@ -22,6 +22,7 @@ BROWSER_NOTEBOOKS = (
     "07-batching",
     "09-topologies",
     "10-all-together",
+    "12-deltas",
 )
 
 _INDEX = """# reznet_ws
