@@ -107,6 +107,7 @@ CONNECTION_NAMES = (
     *("handshake_complete", "close_sent", "connections", "tasks"),
 )
 # What a connection must have on which uvicorn may wait for a request; where it lacks that, it may wait as it likes.
+# Beside these, uvicorn's protocols for HTTP have `config` and `loop`, and are told of the server's end by `shutdown`.
 HTTP_NAMES = ("cycle", "timeout_keep_alive_task", "transport")
 # What websockets' protocol must have; one of the last two is the bound on a message, without which nothing is taken
 # over: since websockets 16 the first, before it the second.

@@ -140,6 +140,11 @@ class Session(AsyncSocket):  # type: ignore[misc]
         for packet in kept:
             self.queue.put_nowait(packet)
 
+    def end_poll(self) -> None:
+        """Answer a poll that waits, so that its client asks again, of another server."""
+        if self.queue.empty() and not self.closed:
+            self.queue.put_nowait(eio_packet.Packet(eio_packet.NOOP))
+
     def leave(self) -> None:
         """End engineio's writer behind all that is queued; it then closes the connection."""
         self.queue.put_nowait(None)

@@ -17,7 +17,6 @@ from reznet_ws.stats import LimitFigures
 
 # How often one looks in the time that a connection has: it may take so much longer.
 _LOOKS = 4
-_HTTP = "uvicorn.protocols.http."
 
 
 class HeaderPatrol:
@@ -52,8 +51,7 @@ class HeaderPatrol:
 
 def _waits(connection: Any) -> bool:
     """Whether uvicorn waits for the rest of a request's headers, without an end."""
-    is_known = type(connection).__module__.startswith(_HTTP) and all(hasattr(connection, name) for name in HTTP_NAMES)
-    if not is_known or connection.transport.is_closing():
+    if not all(hasattr(connection, name) for name in HTTP_NAMES) or connection.transport.is_closing():
         return False
     cycle = connection.cycle
     return cycle is None or (cycle.response_complete and connection.timeout_keep_alive_task is None)

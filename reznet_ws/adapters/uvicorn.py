@@ -179,11 +179,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 self.transport.close()
             return
         self._broadcast.flush()
-        settings, most_s = self._broadcast.settings, self.config.timeout_graceful_shutdown
-        deadline_s, drain_s = settings.stop_deadline_s, settings.stop_drain_s
-        if most_s is not None:  # then uvicorn ends the process
-            deadline_s = min(deadline_s, most_s / 2)
-            drain_s = min(drain_s, most_s / 2)
+        deadline_s, drain_s = stop_times(self._broadcast, self.config)
         if drain_s:
             self._stop_timer = self.loop.call_later(random.random() * drain_s, self._stop, deadline_s)
         else:
@@ -239,3 +235,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _end(self) -> None:
         if self.on_end is not None:
             self.on_end()
+
+
+def stop_times(road: Broadcast, config: Any) -> tuple[float, float]:
+    """What a slow reader may take, and over what the goodbyes are spread, in s; uvicorn may end the process before."""
+    deadline_s, drain_s = road.settings.stop_deadline_s, road.settings.stop_drain_s
+    most_s = config.timeout_graceful_shutdown
+    return (deadline_s, drain_s) if most_s is None else (min(deadline_s, most_s / 2), min(drain_s, most_s / 2))

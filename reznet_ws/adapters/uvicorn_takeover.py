@@ -15,6 +15,7 @@ from reznet_ws.adapters.asgi import Takeover, changes_handshake, wrappers
 from reznet_ws.adapters.compat import can_take_over
 from reznet_ws.adapters.tls import counting_tls
 from reznet_ws.adapters.uvicorn import DISPLACED, WebSocketProtocol
+from reznet_ws.adapters.uvicorn_http import keep_for_polls
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.line import CountingTransport, Line
 
@@ -65,7 +66,9 @@ class HttpTakeover(Takeover):
     def __init__(self, receive: Any, send: Any, cycle: Any, broadcast: Broadcast) -> None:
         super().__init__(receive, send)
         self._cycle, self._transport = cycle, cycle.transport
-        self.siblings = getattr(getattr(cycle.on_response, "__self__", None), "connections", None)
+        protocol = getattr(cycle.on_response, "__self__", None)
+        self.siblings = getattr(protocol, "connections", None)
+        keep_for_polls(protocol, broadcast)
         self.counter = cycle.transport = CountingTransport(
             counting_tls(cycle.transport, broadcast.ledger), broadcast.ledger
         )

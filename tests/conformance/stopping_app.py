@@ -1,6 +1,6 @@
 """A server in a process of its own that is told to stop in the middle of what it sends.
 
-In: settings as JSON, and how many events come before the signal. Out: its port, on stdout.
+In: settings as JSON, how many events come before the signal, uvicorn's HTTP protocol. Out: its port, on stdout.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
     app = build(Settings(batch=True, batch_events=names, **options), int(sys.argv[2]))
     bound = listen("127.0.0.1", 0)
     print(bound.getsockname()[1], flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[bound])
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", http=sys.argv[3])).run(sockets=[bound])
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ SERVICE_RESTART = 1012
 
 
 @contextlib.asynccontextmanager
-async def serving(events: int = EVENTS, **settings: Any) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+async def serving(
+    events: int = EVENTS, http: str = "auto", **settings: Any
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     pipe = asyncio.subprocess.PIPE
     # A window that would stay open much longer than uvicorn takes to close.
     options = json.dumps({"batch_events": ["status", "late"], "batch_window_ms": 1000, **settings})
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(APP), options, str(events)),
+        *(sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(APP), options, str(events), http),
         stdout=pipe,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
@@ -145,3 +147,34 @@ async def test_who_never_reads_holds_up_a_stop_for_the_deadline_and_no_longer() 
         assert (quick.code, quick.numbers) == (SERVICE_RESTART, list(range(EVENTS)))
         other.close()
         assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+async def test_clients_that_poll_get_all_that_was_emitted_and_hold_up_nobody(http: str) -> None:
+    """Each is between two polls most of the time, and what is emitted meanwhile waits for the next one."""
+    async with serving(http=http) as (url, process), contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(raw(url)) for _ in range(20)]
+        targets = [await client.connect_polling() for client in clients]
+        idle = await stack.enter_async_context(raw(url))
+        idle_target = await idle.connect_polling()
+        assert (await idle.request("POST", idle_target, b"41"))[0] == 200
+        poll = asyncio.create_task(idle.request("GET", idle_target))
+        began = time.monotonic()
+        assert (await clients[0].request("POST", targets[0], b'42["go"]'))[0] == 200
+
+        async def follow(client: RawClient, target: str) -> list[int]:
+            found: list[int] = []
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    await asyncio.sleep(0.1)  # on its way to the server
+                    status, _, body = await client.request("GET", target)
+                    assert status == 200
+                    packets = [Packet(encoded_packet=text[1:]) for text in body.decode().split("\x1e") if text != "6"]
+                    found += [packet.data[1]["n"] for packet in packets]
+            return found
+
+        for found in await asyncio.gather(*map(follow, clients, targets)):
+            assert found == list(range(EVENTS))
+        await poll  # answered at once, not at the next ping
+        assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == -signal.SIGTERM
+        assert time.monotonic() - began < TIMEOUT_S
