@@ -241,7 +241,7 @@ def test_nothing_overlaps_or_is_cut_off_at_any_width(
 
 def test_it_has_its_picture(page: Page, dashboard: Locator, tmp_path: Path) -> None:
     change_theme(page, THEMES[0])
-    page.set_viewport_size({"width": 1440, "height": 1300})
+    page.set_viewport_size({"width": 1440, "height": 1700})
     show_files(page, False)
     if UPDATE:
         for preset, seconds in (("off", 16), ("stock", 14), ("recommended", 18)):
