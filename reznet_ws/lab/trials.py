@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from reznet_ws.adapters.serving import ServerThread
 from reznet_ws.lab import claims
 from reznet_ws.lab.clients.fleet import Fleet
 from reznet_ws.lab.clients.simulated import REPORT_INTERVAL_S
@@ -40,6 +41,8 @@ class Trials:
         def meter(self) -> Meter: ...
         @property
         def fleet(self) -> Fleet: ...
+        @property
+        def server(self) -> ServerThread: ...
         def talk(self, acting: bool) -> None: ...
         def reset(self) -> None: ...
         def measure(self) -> Measurement: ...
@@ -91,11 +94,12 @@ class Trials:
 
         A variant is `Settings`, the name of a preset, or changes to the settings in force; the first is what the others
         are compared with. All users connect anew before each run, so that nobody's window holds another's messages.
-        Raises: SettingsError, ValueError for less than one round.
+        Raises: SettingsError, ValueError for less than one round, RuntimeError where the application runs elsewhere.
         """
         from reznet_ws.lab.compared import Compared
         from reznet_ws.lab.comparison import LoadRun, in_turn
 
+        assert self.server  # or raises
         before = self.settings
         meant = {name: _settings(variant, before) for name, variant in variants.items()}
         runs = []

@@ -1,6 +1,7 @@
 """The lab runs an application that is not the demo, numbers its deliveries by itself, and holds it to claims."""
 
 import json
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,6 +112,21 @@ def check_shapes(compared: Compared) -> None:
     assert sum(record["wrong_deliveries"] for record in records) == 0
 
 
+def test_its_dashboard_switches_its_layers_and_leaves_its_talk_alone(auction: Lab) -> None:
+    dashboard = auction.dashboard()
+    dashboard.settle()
+    try:
+        assert dashboard.rate.disabled  # there are no agents
+        dashboard.toggles["deflate"].value = False
+        dashboard.settle()
+        assert not auction.settings.deflate
+        assert set(dashboard.measure(0.5).stats["events"]) == {"lot", "picture"}
+        dashboard.toggles["deflate"].value = True
+        dashboard.settle()
+    finally:
+        dashboard.close()
+
+
 def test_users_come_and_go_and_read_slowly_and_nothing_is_lost(auction: Lab) -> None:
     import dataclasses
 
@@ -157,7 +173,8 @@ def test_a_scenario_that_raises_says_so_with_its_traceback() -> None:
 def test_an_application_elsewhere_is_measured_through_a_proxy() -> None:
     import lab.auction
 
-    server = ServerThread(lab.auction.api, lifespan="auto")
+    # Of its own: the other one is served already, by another event loop.
+    server = ServerThread(runpy.run_path(lab.auction.__file__)["api"], lifespan="auto")
     try:
         with Lab(url=server.url, users=4, scenario=SCENARIO, name="elsewhere").start() as running:
             measured = running.observe(1)
@@ -169,6 +186,9 @@ def test_an_application_elsewhere_is_measured_through_a_proxy() -> None:
                 running.assert_lossless()
             with pytest.raises(RuntimeError, match="not within reach"):
                 running.settings = Settings.off()
+            with pytest.raises(RuntimeError, match="not within reach"):
+                running.compare({"off": "off"})
+            assert running.observe(0.3).counts.connected == 4
     finally:
         server.stop()
 
