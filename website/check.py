@@ -40,11 +40,14 @@ _RUN = """async path => {
 
 def check(html: Path, notebooks: Path, names: Sequence[str]) -> bool:
     """Whether each notebook gives there what it gave when it was saved; says what differs."""
-    are_same = True
     with _serving(html) as base, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=os.environ.get("REZNET_CHROMIUM"), args=["--no-sandbox", "--disable-gpu"]
         )
+        pages = [path.relative_to(html).as_posix() for path in sorted(html.glob("*.html"))]
+        asked = _asked(chromium.new_page(), base, [*pages, *(f"notebooks/{name}.html" for name in names)])
+        print(f"pages: {f'ask for {asked}' if asked else 'ask no other server for anything'}", flush=True)
+        are_same = not asked
         for name in names:
             began_s = time.monotonic()
             page = chromium.new_page()
@@ -61,6 +64,16 @@ def check(html: Path, notebooks: Path, names: Sequence[str]) -> bool:
             page.close()
         chromium.close()
     return are_same
+
+
+def _asked(page: Page, base: str, paths: Sequence[str]) -> list[str]:
+    """What pages ask other servers for."""
+    strays: list[str] = []
+    page.on("request", lambda request: strays.extend(_strays(request.url, base)))
+    for path in paths:
+        page.goto(f"{base}/{path}")
+    page.close()
+    return sorted(set(strays))
 
 
 def _outputs(page: Page, base: str, name: str) -> list[dict[str, Any]]:
