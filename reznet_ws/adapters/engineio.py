@@ -92,6 +92,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         session.__class__ = Session
         asked = grant(environ.get("QUERY_STRING", ""), self.refusal, self.broadcast.settings)
         connection = Connection(sid, session, asked)
+        seed = self.broadcast.rows.seed
+        connection.has_seed = seed is not None and asked is not None and asked.seed == seed.name
         session.adopt(connection)
         takeover = current_takeover.get()
         if takeover is not None:

@@ -25,6 +25,7 @@ from reznet_ws.adapters.stream_keeping import StreamKeeper
 from reznet_ws.adapters.streams import StreamManager
 from reznet_ws.adapters.telling import Told, telling, user_room
 from reznet_ws.ledger import Ledger
+from reznet_ws.message.rows import MAX_SHAPES, Seed
 from reznet_ws.message.schemas import Schemas
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.encoder import check_arguments
@@ -89,6 +90,7 @@ class ConnectionManager:
                 raise TypeError("recovery: the application sends by a way of its own, past what is kept")
         if self.schemas is not None:
             put_below(sio, CheckingServer, OptimizedServer)
+            self.road.rows.seed = Seed(self.schemas.example_packets()[:MAX_SHAPES])
         way = "by its own way of sending, each message by itself" if self.is_watched else "by one road"
         logger.info("%s sends %s; %d connections were open", type(sio).__name__, way, len(sio.eio.sockets))
 
@@ -127,6 +129,17 @@ class ConnectionManager:
         """Let what fits its schema pass. Raises: PayloadError with the event and the path."""
         if self.schemas is not None and self.settings.schemas:
             self.schemas.check(event, data)
+
+    @property
+    def rows_seed(self) -> dict[str, Any]:
+        """What a client of format 3 may be given beforehand, so that first messages are short too: a name, and packets.
+
+        Raises: ValueError where there are no schemas.
+        """
+        seed = self.road.rows.seed
+        if seed is None:
+            raise ValueError("rows have a seed where the server was attached with schemas")
+        return {"name": seed.name, "packets": list(seed.packets)}
 
     @property
     def ledger(self) -> Ledger:

@@ -16,17 +16,20 @@ from typing import Any
 import socketio
 
 from reznet_ws.client.rows_decoder import MAX_CHARS, RowsDecoder, RowsError
+from reznet_ws.message.rows import Seed
 
 logger = logging.getLogger("reznet_ws.client")
 
 
-def attach_rows(client: socketio.AsyncClient | socketio.Client, *, max_chars: int = MAX_CHARS) -> Any:
-    """Understand rows beside all that the client understands.
+def attach_rows(
+    client: socketio.AsyncClient | socketio.Client, *, max_chars: int = MAX_CHARS, seed: Seed | None = None
+) -> Any:
+    """Understand rows beside all that the client understands; with a `seed`, which its URL names with `&seed=`.
 
     Units: `max_chars` bounds what one line may come to. After a frame that cannot be right the connection is closed,
     and the client connects again as it does after every break.
     """
-    inbox = _Inbox(RowsDecoder(max_chars))
+    inbox = _Inbox(RowsDecoder(max_chars, seed))
     trigger_event, eio = client.eio._trigger_event, client.eio
 
     async def trigger_async(event: str, *args: Any, **options: Any) -> Any:

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reznet_ws.message.rows import MAX_KEPT_CHARS, MAX_LEAVES, MAX_PACKET_CHARS, MAX_ROWS
+from reznet_ws.message.rows import MAX_KEPT_CHARS, MAX_LEAVES, MAX_PACKET_CHARS, MAX_ROWS, Seed
 from reznet_ws.message.rows_changes import APPENDED, COUNTER, apply, read_mask
 from reznet_ws.message.rows_far import DISTANCE_SIGNS, LENGTH_SIGNS, MAX_FAR_CHARS, MIN_TEXT_CHARS
 from reznet_ws.message.rows_text import (
@@ -60,10 +60,13 @@ class _Template:
 
 
 class RowsDecoder:
-    """What one connection holds of what it was sent. Units: `max_chars` bounds what one line may come to."""
+    """What one connection holds of what it was sent. Units: `max_chars` bounds what one line may come to.
 
-    def __init__(self, max_chars: int = MAX_CHARS) -> None:
-        self._max_chars = max_chars
+    `seed`: what it knew before.
+    """
+
+    def __init__(self, max_chars: int = MAX_CHARS, seed: Seed | None = None) -> None:
+        self._max_chars, self._seed = max_chars, seed
         self.forget()
 
     def forget(self) -> None:
@@ -84,10 +87,21 @@ class RowsDecoder:
 
     def _decode(self, frame: str) -> Iterator[str]:
         for line in frame.split(LINE_END):
-            if line == FORGET:
+            if line.startswith(FORGET):
                 self.forget()
+                if line != FORGET:
+                    self._sow(line[1:])
             elif line:
                 yield line if line[0].isdigit() else self._read(line)
+
+    def _sow(self, name: str) -> None:
+        if self._seed is None or self._seed.name != name:
+            raise ValueError("a seed of that name was never given")
+        for sign, packet in zip(SIGNS, self._seed.packets, strict=False):
+            self._define(sign, packet)
+        for shape in self._shapes.values():
+            shape.rows[0].chars = 0
+        self._kept_chars = 0
 
     def _read(self, line: str) -> str:
         is_aside = line[0] == ASIDE

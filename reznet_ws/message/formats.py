@@ -19,6 +19,7 @@ ROWS_FORMAT = 3
 PACKED_FORMAT = "m"
 FORMATS = (PLAIN_FORMAT, FORMAT, ROWS_FORMAT, PACKED_FORMAT)
 QUERY_KEY = "reznet"
+SEED_KEY = "seed"
 GRANT_EVENT = "connection_established"
 # What is echoed of an unknown number.
 _MAX_ASKED = 32
@@ -31,6 +32,8 @@ class Grant:
     format: int | str
     asked: str
     reason: str | None = None
+    # The shapes that it says it knows, in format 3.
+    seed: str | None = None
 
     def announcement(self) -> dict[str, Any]:
         """The data of `connection_established`."""
@@ -46,13 +49,15 @@ def grant(query_string: str, refusal: str | None = None, settings: Settings | No
 
     Shape: `reznet=2&EIO=4&...` -> Grant. `refusal`: why the server can give format 1 only, if so.
     """
-    asked = parse_qs(query_string).get(QUERY_KEY) if QUERY_KEY in query_string else None
+    said = parse_qs(query_string) if QUERY_KEY in query_string else {}
+    asked = said.get(QUERY_KEY)
     if not asked:
         return None
     known = {str(one): one for one in FORMATS}
     granted = known.get(asked[0], PLAIN_FORMAT)
     refusal = refusal or _refusal(granted, settings or Settings())
-    return Grant(PLAIN_FORMAT if refusal else granted, asked[0], refusal)
+    seed = said.get(SEED_KEY, [None])[0] if granted == ROWS_FORMAT else None
+    return Grant(PLAIN_FORMAT if refusal else granted, asked[0], refusal, seed)
 
 
 def _refusal(asked: int | str, settings: Settings) -> str | None:

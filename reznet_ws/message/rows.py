@@ -10,6 +10,8 @@ unknown, is sent a line from `begin()`, which makes its receivers forget what th
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -75,6 +77,34 @@ class Shape(NamedTuple):
 
 
 _ShapeKey = tuple[str, tuple[str, ...]]
+
+
+class Seed:
+    """Shapes that both sides know before the first message: of each packet one, with that packet as its first row.
+
+    `name`: what a line says that names them; who has other packets has another name. Raises: ValueError for a packet
+    that is no shape, two of one shape, or more than there are signs.
+    """
+
+    __slots__ = ("name", "packets", "shapes")
+
+    def __init__(self, packets: Sequence[str]) -> None:
+        self.packets = tuple(packets)
+        digest = hashlib.sha256(LINE_END.join(packets).encode()).digest()
+        self.name = base64.urlsafe_b64encode(digest[:6]).decode()
+        shapes: dict[_ShapeKey, Shape] = {}
+        for packet in self.packets:
+            parts = take_apart(packet)
+            if parts is None or LINE_END in packet or (parts.head, parts.pieces) in shapes or len(shapes) == MAX_SHAPES:
+                raise ValueError(f"no shape, or one too many: {packet}")
+            # It counts for nobody: all who know it share it.
+            row = Row(parts.leaves, _NO_STEPS, 0)
+            shapes[parts.head, parts.pieces] = Shape(SIGNS[len(shapes)], (row,))
+        if sum(map(len, self.packets)) > MAX_PACKET_CHARS:
+            raise ValueError(f"more than {MAX_PACKET_CHARS} characters")
+        self.shapes: Mapping[_ShapeKey, Shape] = shapes
+
+
 _TemplateKey = tuple[str, bool, str]
 
 
@@ -87,6 +117,8 @@ class RowsState:
     kept_chars: int = 0
     far: FarHistory | None = None
     is_new: bool = True
+    # What its receivers knew before the first message, if they did.
+    seed: Seed | None = None
 
 
 class Encoded(NamedTuple):
@@ -107,9 +139,12 @@ class _Change(NamedTuple):
 DEFAULT = Bounds()
 
 
-def begin(bounds: Bounds = DEFAULT) -> RowsState:
-    """The state of receivers who were sent nothing yet, or are to forget what they were."""
-    return RowsState(far=FarHistory(bounds.far_chars) if bounds.far_chars else None)
+def begin(bounds: Bounds = DEFAULT, seed: Seed | None = None) -> RowsState:
+    """The state of receivers who were sent nothing yet, or are to forget what they were; but for a `seed`."""
+    far = FarHistory(bounds.far_chars) if bounds.far_chars else None
+    if seed is None or len(seed.packets) > bounds.shapes:
+        return RowsState(far=far)
+    return RowsState(seed.shapes, far=far, seed=seed)
 
 
 def encode(state: RowsState, packet: str, bounds: Bounds = DEFAULT) -> Encoded:
@@ -123,7 +158,7 @@ def encode(state: RowsState, packet: str, bounds: Bounds = DEFAULT) -> Encoded:
     shape = state.shapes.get((parts.head, parts.pieces))
     line, after = _define(state, packet, parts, bounds) if shape is None else _follow(state, parts, shape, bounds)
     if after.kept_chars > bounds.kept_chars and not state.is_new:
-        return encode(begin(bounds), packet, bounds)
+        return encode(begin(bounds, state.seed), packet, bounds)
     return _finish(state, line, after)
 
 
@@ -159,14 +194,17 @@ def join(lines: Sequence[str]) -> str:
 def _finish(state: RowsState, line: str, after: RowsState) -> Encoded:
     if state.far is not None and len(line) >= MIN_TEXT_CHARS:
         line, after.far = state.far.shorten(line)
-    return Encoded(FORGET + LINE_END + line if state.is_new else line, after)
+    if state.is_new:
+        line = f"{FORGET}{'' if state.seed is None else state.seed.name}{LINE_END}{line}"
+    return Encoded(line, after)
 
 
 def _encode_long(state: RowsState, packet: str) -> Encoded:
     """What is no row may still repeat what was sent long ago."""
     if not _may_refer(state, packet):
         return Encoded(packet, None)
-    return _finish(state, LONG + packet, RowsState(state.shapes, state.templates, state.kept_chars, state.far, False))
+    after = RowsState(state.shapes, state.templates, state.kept_chars, state.far, False, state.seed)
+    return _finish(state, LONG + packet, after)
 
 
 def _may_refer(state: RowsState, packet: str) -> bool:
@@ -186,7 +224,7 @@ def _define(state: RowsState, packet: str, parts: Pieces, bounds: Bounds) -> tup
         templates = {key: template for key, template in templates.items() if key[0] != sign}
     row = Row(parts.leaves, _NO_STEPS, len(packet))
     shapes[parts.head, parts.pieces] = Shape(sign, (row,))
-    after = RowsState(shapes, templates, kept_chars + row.chars, state.far, False)
+    after = RowsState(shapes, templates, kept_chars + row.chars, state.far, False, state.seed)
     return SHAPE + sign + packet, after
 
 
@@ -218,7 +256,7 @@ def _follow(state: RowsState, parts: Pieces, shape: Shape, bounds: Bounds) -> tu
     key = parts.head, parts.pieces
     del shapes[key]
     shapes[key] = Shape(shape.sign, rows)
-    return line, RowsState(shapes, templates, kept_chars, state.far, False)
+    return line, RowsState(shapes, templates, kept_chars, state.far, False, state.seed)
 
 
 def _by_template(sign: str, back: int, values: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from reznet_ws.message.rows import DEFAULT, Bounds, RowsState, begin, encode, encode_aside
+from reznet_ws.message.rows import DEFAULT, Bounds, RowsState, Seed, begin, encode, encode_aside
 
 # A group is sent rows of its own if it is so large a part of an audience; the largest one, if it is half that.
 _LARGE_PART, _LARGEST_PART = 4, 8
@@ -52,9 +52,10 @@ class RowsGroup:
 
 
 class HasRows(Protocol):
-    """A receiver; `rows` is None while nothing is known of what it holds."""
+    """A receiver; `rows` is None while nothing is known of what it holds. `has_seed`: whether it knows the server's."""
 
     rows: RowsGroup | None
+    has_seed: bool
 
 
 R = TypeVar("R", bound=HasRows)
@@ -68,6 +69,8 @@ class RowsSharing(Generic[R]):
 
     def __init__(self, bounds: Bounds = DEFAULT, all_chars: int = MAX_ALL_CHARS) -> None:
         """`all_chars`: what all groups hold together, at most."""
+        # What receivers may know before their first message.
+        self.seed: Seed | None = None
         # The least lately used first.
         self._groups: OrderedDict[RowsGroup, None] = OrderedDict()
         self._kept_chars = 0
@@ -116,9 +119,16 @@ class RowsSharing(Generic[R]):
             at.setdefault(receiver.rows, []).append(receiver)
         new = at.pop(None, None)
         parts: list[_Part[R]] = [(group, part) for group, part in at.items() if group is not None]
-        if new is not None and not self._is_full:
-            parts.append((self._group(begin(self.bounds), new), new))
+        for has_seed in (False, True) if new is not None else ():
+            some = [receiver for receiver in new or () if receiver.has_seed == has_seed]
+            if some and not self._is_full:
+                parts.append((self._group(self._begin(some), some), some))
         return parts
+
+    def _begin(self, receivers: Sequence[R]) -> RowsState:
+        """The state of receivers who begin together."""
+        seed = self.seed if self.seed is not None and all(receiver.has_seed for receiver in receivers) else None
+        return begin(self.bounds, seed)
 
     @property
     def _is_full(self) -> bool:
@@ -165,7 +175,7 @@ class RowsSharing(Generic[R]):
             if other is group:
                 break
             self._kept_chars -= other.state.kept_chars
-            other.state = begin(self.bounds)
+            other.state = begin(self.bounds, other.state.seed)
             self._groups.move_to_end(other)
             self._groups.move_to_end(group)
 
@@ -210,7 +220,7 @@ class RowsSharing(Generic[R]):
         if owed <= _PATIENCE * chars_to_begin:
             return None
         receivers = [receiver for _, part in joining for receiver in part]
-        return self._group(begin(self.bounds), receivers), receivers
+        return self._group(self._begin(receivers), receivers), receivers
 
 
 def _chars_to_begin(state: RowsState) -> int:

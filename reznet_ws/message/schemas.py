@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reznet_ws.message.fields import PayloadError
+from reznet_ws.message.json_text import dumps
 
 # Beside a field's type in a schema: the whole event travels uncompressed, since a frame is compressed whole or not.
 SECRET_KEY = "never_compress"
 # Data -> where it is wrong, and how; None where it is right.
 _Check = Callable[[Any], "tuple[str, str] | None"]
+# A schema may hold itself.
+_MAX_EXAMPLE_LEVELS = 8
 _MSGSPEC_PATH = re.compile(r" - at `(\$.*)`$")
 
 
@@ -43,6 +46,11 @@ class Schemas:
             found = check(list(data) if isinstance(data, tuple) else data)
             if found is not None:
                 raise PayloadError(*found, event)
+
+    def example_packets(self) -> list[str]:
+        """The emptiest event of each schema, as a Socket.IO packet: what rows may begin with."""
+        examples = {event: _example(schema, schema, 0) for event, schema in self.json_schemas.items()}
+        return [f"2{dumps([event, data], utf8=True)}" for event, data in examples.items() if isinstance(data, dict)]
 
 
 class SchemaError(ValueError):
@@ -122,6 +130,29 @@ def _pydantic_check(schema: Any) -> tuple[_Check, dict[str, Any]]:
         return None
 
     return check, adapter.json_schema()
+
+
+def _example(schema: Any, root: Any, depth: int) -> Any:
+    """The emptiest value that a JSON Schema may mean: all keys, no items."""
+    if not isinstance(schema, dict) or depth > _MAX_EXAMPLE_LEVELS:
+        return None
+    if isinstance(reference := schema.get("$ref"), str):
+        found = root
+        for step in reference.removeprefix("#").strip("/").split("/"):
+            found = found.get(step) if isinstance(found, dict) else None
+        return _example(found, root, depth + 1)
+    for key in ("anyOf", "oneOf"):
+        values = [_example(part, root, depth + 1) for part in schema.get(key) or ()]
+        if values:
+            return next((value for value in values if value is not None), None)
+    for key in ("enum", "examples"):
+        if schema.get(key):
+            return schema[key][0]
+    kinds = schema.get("type", "object" if "properties" in schema else None)
+    kind = next((one for one in kinds if one != "null"), None) if isinstance(kinds, list) else kinds
+    if kind == "object":
+        return {key: _example(part, root, depth + 1) for key, part in schema.get("properties", {}).items()}
+    return {"string": "", "integer": 0, "number": 0, "boolean": False, "array": []}.get(str(kind))
 
 
 def _values_of(schema: Any, key: str) -> Iterator[Any]:

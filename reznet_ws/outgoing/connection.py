@@ -44,6 +44,7 @@ class Connection:
         "granted",
         "granted_packed",
         "granted_rows",
+        "has_seed",
         "holding",
         "is_counted",
         "is_over",
@@ -65,6 +66,8 @@ class Connection:
         # Those in which it gets format 3, and the receivers who hold the same rows, if any.
         self.granted_rows: frozenset[str] = frozenset()
         self.rows: RowsGroup | None = None
+        # Whether it knows the shapes of the application's events beforehand.
+        self.has_seed = False
         # Those in which it gets format m.
         self.granted_packed: frozenset[str] = frozenset()
         # The snapshots that it holds, if it keeps any.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from reznet_ws.message.rows import Bounds, join
+from reznet_ws.message.rows import Bounds, Seed, join
 from reznet_ws.message.rows_sharing import RowsSharing
 from reznet_ws.message.rows_text import LINE_END
 from reznet_ws.outgoing.connection import Connection
@@ -35,6 +35,15 @@ class RowsPackets:
             far_chars=settings.far_chars if settings.far_references else 0,
         )
         self._sharing.use(bounds, settings.rows_all_chars)
+
+    @property
+    def seed(self) -> Seed | None:
+        """What clients may know before their first message."""
+        return self._sharing.seed
+
+    @seed.setter
+    def seed(self, seed: Seed) -> None:
+        self._sharing.seed = seed
 
     def forget(self, connection: Connection) -> None:
         """The client is gone, or has missed something."""

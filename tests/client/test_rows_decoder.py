@@ -13,7 +13,7 @@ import pytest
 from hostile_packets import hostile_packets
 
 from reznet_ws.client.rows_decoder import RowsDecoder, RowsError
-from reznet_ws.message.rows import Bounds, begin, encode, encode_aside, join
+from reznet_ws.message.rows import Bounds, Seed, begin, encode, encode_aside, join
 from reznet_ws.message.rows_text import FAR, SIGNS, take_apart
 
 JS = Path(__file__).parents[2] / "reznet_ws/client/js"
@@ -36,6 +36,23 @@ def test_the_specification_s_frames_come_back_as_they_were_emitted(name: str) ->
         assert decoder.decode(line) == [packet]
     together = join([line for _, line in FRAMES[name]])
     assert RowsDecoder().decode(together) == [packet for packet, _ in FRAMES[name]]
+
+
+def test_shapes_that_are_known_beforehand_take_no_keys_again_and_again() -> None:
+    seed = Seed(FRAMES["seeded"]["seed"]["packets"])
+    assert seed.name == FRAMES["seeded"]["seed"]["name"]
+    decoder = RowsDecoder(seed=seed)
+    for packet, line in FRAMES["seeded"]["frames"] * 2:
+        assert decoder.decode(line) == [packet]
+    for other in (None, Seed(seed.packets[1:])):
+        with pytest.raises(RowsError, match="a seed of that name was never given"):
+            RowsDecoder(seed=other).decode(FRAMES["seeded"]["frames"][0][1])
+
+
+@pytest.mark.parametrize("packets", [["no packet"], ['2["e",1]', '2["e",2]'], [f'2["e{n}",1]' for n in range(81)]])
+def test_what_makes_no_shape_or_too_many_is_no_seed(packets: list[str]) -> None:
+    with pytest.raises(ValueError, match="no shape, or one too many"):
+        Seed(packets)
 
 
 def test_lines_for_some_change_nothing() -> None:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+import socketio
 from conformance.harness import (
     OLD_WS,
     ROWS_KINDS,
@@ -16,12 +17,16 @@ from conformance.harness import (
     Event,
     connected,
     end_of,
+    new_sio,
     open_site,
     until,
 )
 from conformance.raw import RawClient, raw
 
+from reznet_ws import attach
+from reznet_ws.client import attach_rows
 from reznet_ws.client.rows_decoder import RowsDecoder
+from reznet_ws.message.rows import Seed
 from reznet_ws.settings import Settings
 
 CLEAR = Settings(deflate=False)
@@ -181,6 +186,32 @@ async def test_a_client_that_is_told_what_cannot_be_loses_only_its_own_connectio
         await victim.gone()
         await site.sio.emit("price", {"value": 2})
         assert (await other.got("price", 2)).args == ({"value": 2},)
+
+
+async def test_a_client_that_knows_the_schemas_shapes_is_sent_no_keys() -> None:
+    price = {"type": "object", "properties": {"symbol": {"type": "string"}, "value": {"type": ["null", "number"]}}}
+    sio = new_sio()
+    manager = attach(sio, CLEAR, schemas={"price": price, "count": {"type": "integer"}})
+    seed = Seed(manager.rows_seed["packets"])
+    assert manager.rows_seed == {"name": seed.name, "packets": ['2["price",{"symbol":"","value":0}]']}
+    async with open_site(sio=sio) as site, raw(site.url) as knows, raw(site.url) as another, raw(site.url) as knows_not:
+        await knows.connect(f"reznet=3&seed={seed.name}")
+        await another.connect("reznet=3&seed=another")
+        await knows_not.connect("reznet=3")
+        for client in (knows, another, knows_not):
+            await client.frame()
+        client = socketio.AsyncClient(handle_sigint=False, reconnection=False)
+        attach_rows(client, seed=seed)
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        client.on("price", heard.put)
+        await client.connect(f"{site.url}?reznet=3&seed={seed.name}", transports=["websocket"])
+        emitted = {"symbol": "ACME", "value": 7}
+        await sio.emit("price", emitted)
+        whole = '2["price",{"symbol":"ACME","value":7}]'
+        assert (await knows.frame()).text == f'4"{seed.name}\n#%%P:\tACME\t7'
+        assert (await another.frame()).text == (await knows_not.frame()).text == f'4"\n!%{whole}'
+        assert await asyncio.wait_for(heard.get(), 10) == emitted
+        await client.disconnect()
 
 
 @pytest.mark.parametrize("settings", [Settings(), Settings(far_references=True)], ids=["rows", "far"])

@@ -16,16 +16,16 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import generate
-from reznet_ws.message.rows import Bounds, join
+from reznet_ws.message.rows import Bounds, Seed, join
 from reznet_ws.message.rows_sharing import RowsGroup, RowsSharing
 
 
 class Receiver:
     """Decodes what it is sent, and counts it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: Seed | None = None) -> None:
         self.rows: RowsGroup | None = None
-        self.decoder = RowsDecoder()
+        self.decoder, self.has_seed = RowsDecoder(seed=seed), seed is not None
         self.chars = self.plain_chars = 0
 
 
@@ -252,3 +252,26 @@ def test_an_audience_that_is_gone_leaves_its_room_to_others() -> None:
         receiver = Receiver()
         assert give(sharing, '2["news",{"text":"x"}]', receiver).startswith('"')
         sharing.forget(receiver)
+
+
+def test_who_knows_the_shapes_is_sent_no_keys_and_others_beside_them_are() -> None:
+    seed = Seed(['2["news",{"text":"","number":0}]'])
+    sharing: RowsSharing[Receiver] = RowsSharing()
+    sharing.seed = seed
+    knows, knows_not = Receiver(seed), Receiver()
+    first = '2["news",{"text":"one","number":1}]'
+    assert give(sharing, first, knows) == f'"{seed.name}\n#%%P:\tone\t1'
+    assert give(sharing, first, knows_not) == f'"\n!%{first}'
+    receivers = [Receiver(seed if number % 3 else None) for number in range(12)]
+    draw = random.Random(1)
+    for number in range(400):
+        packet = f'2["news",{{"text":"{"x" * (number % 50)}","number":{number}}}]'
+        chosen = [receiver for receiver in receivers if draw.random() < 0.6]
+        served: list[Receiver] = []
+        for lines, to in sharing.ways([packet], chosen):
+            for receiver in to:
+                assert receiver.decoder.decode(join(lines)) == [packet]
+            served += to
+        assert sorted(map(id, served)) == sorted(map(id, chosen))
+        if number % 40 == 0:
+            sharing.forget(receivers[number // 40])

@@ -3,6 +3,7 @@
  *
  * Mirrors message/rows_text.py, rows_changes.py and rows_far.py.
  */
+export declare const SIGNS: string;
 export declare const COUNTER = 0;
 export declare const STEP = 1;
 export declare const APPENDED = 4;

@@ -4,7 +4,7 @@
  * Mirrors message/rows_text.py, rows_changes.py and rows_far.py.
  */
 // One printable character of ASCII for each number below 80; a line that begins with another one has a sign of its own.
-const SIGNS = "%&'()*+,-./" + String.fromCharCode(...Array.from({ length: 69 }, (_, index) => 58 + index));
+export const SIGNS = "%&'()*+,-./" + String.fromCharCode(...Array.from({ length: 69 }, (_, index) => 58 + index));
 const NUMBERS = new Map(Array.from(SIGNS, (sign, number) => [sign, number]));
 const FAR = "\x01";
 // A reference: four signs for how far back, three for how long.

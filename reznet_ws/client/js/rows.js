@@ -6,7 +6,7 @@
  * rows-text.js beside it.
  */
 import { apply, APPENDED, count, COUNTER, differenceOf, isDigit, numberOf, readMask, STEP } from "./rows-text.js";
-import { FarTexts, RowsError, takeApart } from "./rows-text.js";
+import { FarTexts, RowsError, SIGNS, takeApart } from "./rows-text.js";
 export { RowsError };
 const FORGET = '"';
 const SHAPE = "!";
@@ -27,6 +27,10 @@ export class RowsDecoder {
     templates = new Map();
     keptLength = 0;
     far = new FarTexts();
+    seed;
+    constructor(seed) {
+        this.seed = seed;
+    }
     /** A new connection, or a server that begins anew. */
     forget() {
         this.shapes.clear();
@@ -41,14 +45,29 @@ export class RowsDecoder {
         }
         const packets = [];
         for (const line of frame.split("\n")) {
-            if (line === FORGET) {
+            if (line[0] === FORGET) {
                 this.forget();
+                if (line !== FORGET) {
+                    this.sow(line.slice(1));
+                }
             }
             else if (line !== "") {
                 packets.push(isDigit(line) ? line : this.read(line));
             }
         }
         return packets;
+    }
+    sow(name) {
+        if (this.seed?.name !== name) {
+            throw new RowsError("a seed of that name was never given");
+        }
+        this.seed.packets.forEach((packet, index) => {
+            const sign = SIGNS[index];
+            this.define(sign, packet);
+            const shape = this.shapes.get(sign);
+            shape.rows[0] = { ...shape.rows[0], length: 0 };
+        });
+        this.keptLength = 0;
     }
     read(text) {
         const isAside = text[0] === ASIDE;
@@ -166,13 +185,13 @@ export class RowsDecoder {
  * The `parser` option of socket.io-client: its own parser, with format 3 understood as well.
  *
  * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and
- * the client connects again.
+ * the client connects again. `seed`: what it knows beforehand; its name goes into the query, beside `reznet: 3`.
  */
-export function rows(Manager) {
+export function rows(Manager, seed) {
     // A manager that never connects shows the parser that its bundle was built with.
     const stock = new Manager({ autoConnect: false });
     class Decoder extends stock.decoder.constructor {
-        rows = new RowsDecoder();
+        rows = new RowsDecoder(seed);
         add(data) {
             if (typeof data !== "string") {
                 return super.add(data);

@@ -7,7 +7,7 @@
  */
 
 import { apply, APPENDED, count, COUNTER, differenceOf, isDigit, numberOf, readMask, STEP } from "./rows-text.js";
-import { FarTexts, RowsError, takeApart } from "./rows-text.js";
+import { FarTexts, RowsError, SIGNS, takeApart } from "./rows-text.js";
 
 export { RowsError };
 
@@ -47,12 +47,23 @@ interface Template {
   readonly valueCount: number;
 }
 
+/** Shapes that both sides know before the first message, as `rows_seed` of the server's manager gives them. */
+export interface RowsSeed {
+  readonly name: string;
+  readonly packets: readonly string[];
+}
+
 /** What one connection holds of what it was sent. */
 export class RowsDecoder {
   private shapes = new Map<string, Shape>();
   private templates = new Map<string, Template>();
   private keptLength = 0;
   private far = new FarTexts();
+  private readonly seed: RowsSeed | undefined;
+
+  constructor(seed?: RowsSeed) {
+    this.seed = seed;
+  }
 
   /** A new connection, or a server that begins anew. */
   forget(): void {
@@ -69,13 +80,29 @@ export class RowsDecoder {
     }
     const packets: string[] = [];
     for (const line of frame.split("\n")) {
-      if (line === FORGET) {
+      if (line[0] === FORGET) {
         this.forget();
+        if (line !== FORGET) {
+          this.sow(line.slice(1));
+        }
       } else if (line !== "") {
         packets.push(isDigit(line) ? line : this.read(line));
       }
     }
     return packets;
+  }
+
+  private sow(name: string): void {
+    if (this.seed?.name !== name) {
+      throw new RowsError("a seed of that name was never given");
+    }
+    this.seed.packets.forEach((packet, index) => {
+      const sign = SIGNS[index] as string;
+      this.define(sign, packet);
+      const shape = this.shapes.get(sign) as Shape;
+      shape.rows[0] = { ...(shape.rows[0] as Row), length: 0 };
+    });
+    this.keptLength = 0;
   }
 
   private read(text: string): string {
@@ -207,9 +234,9 @@ interface StockDecoder {
  * The `parser` option of socket.io-client: its own parser, with format 3 understood as well.
  *
  * Shape: socket.io-client's `Manager` -> `{Encoder, Decoder}`. A frame that cannot be right ends the connection, and
- * the client connects again.
+ * the client connects again. `seed`: what it knows beforehand; its name goes into the query, beside `reznet: 3`.
  */
-export function rows(Manager: ManagerLike): { Encoder: unknown; Decoder: unknown } {
+export function rows(Manager: ManagerLike, seed?: RowsSeed): { Encoder: unknown; Decoder: unknown } {
   // A manager that never connects shows the parser that its bundle was built with.
   const stock = new Manager({ autoConnect: false }) as {
     encoder: { constructor: unknown };
@@ -217,7 +244,7 @@ export function rows(Manager: ManagerLike): { Encoder: unknown; Decoder: unknown
   };
 
   class Decoder extends stock.decoder.constructor {
-    private readonly rows = new RowsDecoder();
+    private readonly rows = new RowsDecoder(seed);
 
     override add(data: unknown): void {
       if (typeof data !== "string") {

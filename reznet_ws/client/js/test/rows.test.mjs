@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { RowsDecoder, RowsError } from "../rows.js";
 
-const { golden, far, aside, forged } = JSON.parse(readFileSync(new URL("rows-frames.json", import.meta.url), "utf8"));
+const { golden, far, aside, forged, seeded } = JSON.parse(readFileSync(new URL("rows-frames.json", import.meta.url), "utf8"));
 const SIGNS = "%&'()*+,-./:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
 const digits = (number, count) =>
@@ -18,6 +18,16 @@ test("the specification's frames come back as they were emitted", () => {
       assert.deepEqual(decoder.decode(frame), [packet]);
     }
   }
+});
+
+test("shapes that are known beforehand take no keys, again and again", () => {
+  const decoder = new RowsDecoder(seeded.seed);
+  for (const [packet, frame] of [...seeded.frames, ...seeded.frames]) {
+    assert.deepEqual(decoder.decode(frame), [packet]);
+  }
+  const [[, first]] = seeded.frames;
+  assert.throws(() => new RowsDecoder().decode(first), RowsError);
+  assert.throws(() => new RowsDecoder({ ...seeded.seed, name: "another" }).decode(first), RowsError);
 });
 
 test("lines for some change nothing", () => {
