@@ -1,4 +1,4 @@
-"""What the seed document spells out, for more than one test."""
+"""The fields of the statistics, for more than one test."""
 
 # The fields of `get_stats`, in its order.
 STATS_FIELDS = (

@@ -22,7 +22,7 @@ from reznet_ws.message.json_text import dumps
 from reznet_ws.message.payload import MAX_BYTES, Payload, PayloadOptimizer, decode_payload
 from reznet_ws.settings import Settings
 
-# The seed document's own example, before and after.
+# A message that is mostly keys, before and after.
 ORIGINAL = {
     "message_id": "abc-123",
     "channel_id": "xyz-456",
