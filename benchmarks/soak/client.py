@@ -23,6 +23,7 @@ from socketio import packet as sio_packet
 from benchmarks.soak.judge import Judge
 from reznet_ws.client.decoder import unpack
 from reznet_ws.client.rows_decoder import RowsDecoder
+from reznet_ws.message import message_pack
 from reznet_ws.message.formats import GRANT_EVENT
 from reznet_ws.message.packet import BATCH_EVENT
 from reznet_ws.message.payload import decode_payload
@@ -41,7 +42,7 @@ class Kind:
     """How a client connects."""
 
     name: str
-    format: int = 1
+    format: int | str = 1
     is_polling: bool = False
     offers_deflate: bool = True
 
@@ -52,6 +53,7 @@ KINDS = (
     Kind("format 2", 2),
     Kind("format 3", 3),
     Kind("format 3, no deflate", 3, offers_deflate=False),
+    Kind("format m", "m", offers_deflate=False),
     Kind("format 1, polling", is_polling=True),
     Kind("format 2, polling", 2, is_polling=True),
     Kind("format 3, polling", 3, is_polling=True),
@@ -179,7 +181,7 @@ class Member:
             await send(f'42{number}["say",{{"said":{number}}}]')
 
     def _address(self, transport: str) -> str:
-        asked = f"&reznet={self.kind.format}" if self.kind.format > 1 else ""
+        asked = f"&reznet={self.kind.format}" if self.kind.format != 1 else ""
         return f"{self._url}/socket.io/?EIO=4&transport={transport}{asked}"
 
     def _begin(self) -> None:
@@ -206,7 +208,10 @@ class Member:
         return None
 
     def _take_binary(self, data: bytes) -> None:
-        if self._packet.add_attachment(data):
+        if self._packet is None:  # nothing is announced: an event of its own
+            event, *args = message_pack.decode(data).data
+            self._take_event(event, args)
+        elif self._packet.add_attachment(data):
             packet, self._packet = self._packet, None
             self._take_packet(packet)
 

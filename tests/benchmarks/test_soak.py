@@ -68,7 +68,7 @@ def test_what_a_session_got_before_its_end_may_be_told_of_later() -> None:
 
 
 def test_a_short_soak_finds_nothing_wrong() -> None:
-    run = soak(arguments(["--minutes", "0.1", "--clients", "48", "--reconnects", "0.3", "--rate", "40"]))
+    run = soak(arguments(["--minutes", "0.06", "--clients", "36", "--reconnects", "0.4", "--rate", "60"]))
     assert run.faults == [], report(run)
     assert run.verdict.deliveries > 200
     for name, tally in run.tallies.items():

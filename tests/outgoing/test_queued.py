@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 from hypothesis import given
 from hypothesis import strategies as st
 from outgoing.sockets import new_line
@@ -10,6 +11,7 @@ from reznet_ws.outgoing.queued import QueueBudget, QueuedFrame
 from reznet_ws.settings import Settings
 
 
+@hypothesis.settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.binary(max_size=40), st.frozensets(st.integers(0, 3), min_size=1)), max_size=20),
     st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["resume", "drop", "give up"])), max_size=4),
