@@ -120,13 +120,13 @@ class Meter:
 
     @property
     def _counts(self) -> Counts:
-        return dataclasses.replace(self._fleet.counts, **dataclasses.asdict(self._deliveries.wrong))
+        return dataclasses.replace(self._taken, **dataclasses.asdict(self._deliveries.wrong))
 
     def _gather(self) -> None:
         """Join what arrived with what was emitted."""
         deliveries = self._deliveries
         # In this order: whatever has arrived was emitted before.
-        reports = self._fleet.take()
+        reports, self._taken = self._fleet.take()
         for emission in self._tap.take() if self._tap is not None else ():
             deliveries.sent(emission.digest, emission.due_s, emission.receivers)
         for seen, arrivals in reports:

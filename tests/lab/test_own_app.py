@@ -47,6 +47,7 @@ def test_its_events_are_learnt_and_nothing_is_lost(auction: Lab) -> None:
     assert measured.counts.answered > 10
     assert measured.latency_n > 20
     assert measured.counts.wrong == 0
+    assert measured.latency_n == measured.counts.received  # of the same moment
     auction.assert_lossless()
     auction.assert_fewer_bytes(20)
     auction.assert_latency(p95_ms=5000, p50_ms=5000)

@@ -135,10 +135,10 @@ class Fleet:
                 raise RuntimeError("a process of simulated clients has ended")
             return in_time
 
-    def take(self) -> Reports:
-        """What was seen since the last call."""
+    def take(self) -> tuple[Reports, Counts]:
+        """What was seen since the last call, and what all clients had seen by then."""
         with self._changed:
-            return [report for each in self._processes for report in each.take()]
+            return [report for each in self._processes for report in each.take()], self.counts
 
     def stop(self) -> None:
         """Let the clients disconnect and their processes end; doing it twice does nothing."""
