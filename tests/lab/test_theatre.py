@@ -159,6 +159,23 @@ def test_it_holds_no_more_than_is_on_the_stage(theatre: Theatre) -> None:
         theatre.take_apart(1)
 
 
+def test_what_somebody_looks_at_stays_on_the_stage(theatre: Theatre) -> None:
+    played(theatre, 0, 10)
+    shown = theatre.view.state
+    number = shown["lanes"][0]["frames"][-1]["number"]
+    theatre._hear(None, {"hold": True}, [])
+    for start in (10, 60):
+        played(theatre, start, 50)
+    assert theatre.view.state == shown
+    assert theatre.take_apart(number)["number"] == number
+    theatre._hear(None, {"hold": False}, [])
+    theatre._worker.settle(10)
+    assert theatre.view.state["lanes"][0]["frames"][0]["number"] > number + MOST_FRAMES
+    played(theatre, 0, 5)
+    with pytest.raises(KeyError, match="on the stage no longer"):
+        theatre.take_apart(number)
+
+
 def test_a_server_that_nobody_watches_is_as_before(lab: Lab) -> None:
     road = lab.site.manager.road
     assert type(road.histories) is Histories

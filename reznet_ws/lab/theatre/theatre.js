@@ -177,8 +177,11 @@ export default {
     const { stage, hold, told, panel } = build(el, model.get("scale"));
     let isPointed = false;
     const holds = () => hold.getAttribute("aria-pressed") === "true" || isPointed || stage.contains(document.activeElement);
+    let told_hold = null;
     const draw = () => {
       const state = model.get("state");
+      // The kernel keeps what is on the stage for as long as somebody looks at it.
+      if (told_hold !== holds()) model.send({ hold: told_hold = holds() });
       el.classList.toggle("is-stopped", !state.is_running);
       if (!holds()) drawLanes(stage, { lanes: [], ...state });
       told.textContent = state.error || (!state.is_running ? "○ the lab is stopped" : holds() ? "holding" : "● live");
@@ -192,6 +195,7 @@ export default {
     hold.addEventListener("click", () => { hold.setAttribute("aria-pressed", String(hold.getAttribute("aria-pressed") !== "true")); draw(); });
     stage.addEventListener("pointerenter", () => { isPointed = true; draw(); });
     stage.addEventListener("pointerleave", () => { isPointed = false; document.activeElement?.closest?.(".stage") && document.activeElement.blur(); draw(); });
+    stage.addEventListener("focusin", () => setTimeout(draw));
     stage.addEventListener("focusout", () => setTimeout(draw));
     stage.addEventListener("click", event => {
       const frame = event.target.closest(".frame");
@@ -202,6 +206,10 @@ export default {
     model.on("change:detail", open);
     draw();
     open();
-    return () => { model.off("change:state", draw); model.off("change:detail", open); };
+    return () => {
+      if (told_hold) try { model.send({ hold: false }); } catch { /* closed, and nobody is held any more */ }
+      model.off("change:state", draw);
+      model.off("change:detail", open);
+    };
   },
 };

@@ -21,7 +21,7 @@ from reznet_ws.lab.dashboard.worker import Worker
 from reznet_ws.lab.lab import Lab
 from reznet_ws.lab.theatre.detail import describe, describe_other, steps_of, switches
 from reznet_ws.lab.theatre.lane import Lane, LaneFrame
-from reznet_ws.lab.theatre.watch import Watch
+from reznet_ws.lab.theatre.watch import Seat, Watch
 from reznet_ws.lab.theatre.what_if import SWITCHES, what_if
 
 INTERVAL_S = 0.4
@@ -68,6 +68,10 @@ class Theatre:
         self._watch: Watch | None = None
         self._lanes: dict[Any, Lane] = {}
         self._letters: dict[int, str] = {}
+        # What the page has, and had before, which it may not have redrawn yet: by number, with the lane's seat.
+        self._shown: list[dict[int, tuple[Seat, LaneFrame]]] = [{}, {}]
+        # Whether somebody looks at a frame, so that those on the stage stay.
+        self._is_held = False
         self._opened: LaneFrame | None = None
         self._opened_kind = "plain"
         self._opened_settings = lab.settings
@@ -164,6 +168,7 @@ class Theatre:
 
     def _begin(self) -> None:
         self._leave()
+        self._is_held = False
         if self.lab.is_running:
             self._watch = watch = Watch(self.lab.site.manager.road)
             self.lab.server.call(lambda: watch.begin(self.lanes))
@@ -192,7 +197,8 @@ class Theatre:
             for seat in seen.seats:
                 if (lane := self._lanes.get(seat)) is not None:
                     known[seen.number] = lane.add(seen, known.get(seen.number)).runs
-        self._show()
+        if not self._is_held:
+            self._show()
 
     def _follow_seats(self, watch: Watch) -> None:
         seats = list(watch.seats)
@@ -203,14 +209,21 @@ class Theatre:
         self._letters = {history: letters.get(history) or next(free) for history in histories}
 
     def _open_frame(self, number: int) -> None:
-        for lane in self._lanes.values():
-            for frame in lane.frames:
-                if frame.seen.number == number:
-                    self._opened, self._opened_kind = frame, lane.seat.kind
-                    self._opened_settings = self.lab.settings
-                    self._show_detail(lane.seat.sid)
-                    return
+        for frames in (self._on_stage(), *self._shown):
+            if number in frames:
+                seat, self._opened = frames[number]
+                self._opened_kind, self._opened_settings = seat.kind, self.lab.settings
+                self._show_detail(seat.sid)
+                return
         raise KeyError(f"frame {number} is on the stage no longer")
+
+    def _on_stage(self) -> dict[int, tuple[Seat, LaneFrame]]:
+        return {frame.seen.number: (lane.seat, frame) for lane in self._lanes.values() for frame in lane.frames}
+
+    def _hold(self, is_held: bool) -> None:
+        self._is_held = is_held
+        if not is_held:
+            self._show()
 
     def _show_detail(self, sid: str) -> None:
         frame = self._opened
@@ -243,6 +256,7 @@ class Theatre:
             lane.state("" if lane.seat.history is None else self._letters.get(lane.seat.history, ""))
             for lane in self._lanes.values()
         ]
+        self._shown = [self._on_stage(), self._shown[0]]
         self.view.state = {"is_running": self._watch is not None, "lanes": lanes, "error": ""}
 
     def _show_error(self, error: Exception) -> None:
@@ -252,6 +266,8 @@ class Theatre:
         """A click on the page."""
         if not isinstance(content, dict):
             return
+        if isinstance(is_held := content.get("hold"), bool):
+            self._worker.submit("hold", lambda: self._hold(is_held))
         if isinstance(number := content.get("open"), int):
             self._worker.submit("open", lambda: self._open_frame(number))
         if isinstance(name := content.get("switch"), str):
