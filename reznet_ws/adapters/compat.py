@@ -60,14 +60,13 @@ _ON_CLASSES: dict[str, dict[str, dict[str, str]]] = {
         },
         "engineio.packet": {"Packet.encode": "text and base64 of one packet are kept apart"},
     },
-    # Asked for only where `recovery=` is given: pre_connect came with 5.18.
+    # Asked for only where `recovery=` is given. An id is made in `pre_connect`, which came with 5.18, or in `connect`.
     "python-socketio, for recovery": {
         "socketio.async_server": {
             "AsyncServer._handle_connect": "a client that comes back is known before its handler runs",
             "AsyncServer._handle_disconnect": "who says goodbye does not come back",
         },
         "socketio.async_manager": {
-            "AsyncManager.pre_connect": "it gets the id that it had (python-socketio 5.18)",
             "AsyncManager.basic_enter_room": "and its rooms",
             "AsyncManager.is_connected": "whether it was let in",
         },

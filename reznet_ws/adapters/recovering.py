@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from socketio import packet as sio_packet
@@ -127,12 +127,21 @@ class RecoveringManager(OptimizedManager):
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> Any:
         """Let a client in, by the id that it had where it comes back."""
+        return await self._let_in(super().pre_connect, eio_sid, namespace)
+
+    async def connect(self, sid: str, namespace: str) -> Any:
+        """A client is in; before python-socketio 5.18 this is where it gets its id, and `sid` its Engine.IO session."""
+        if hasattr(super(), "pre_connect"):
+            return await super().connect(sid, namespace)
+        return await self._let_in(super().connect, sid, namespace)
+
+    async def _let_in(self, connect: Callable[..., Awaitable[Any]], eio_sid: str, namespace: str) -> Any:
         joining = _joining.get()
         if joining is None or (joining.eio_sid, joining.namespace) != (eio_sid, namespace):
-            return await super().pre_connect(eio_sid, namespace)
+            return await connect(eio_sid, namespace)
         token = chosen_id.set(None if joining.visit is None else joining.visit.sid)
         try:
-            sid = await super().pre_connect(eio_sid, namespace)
+            sid = await connect(eio_sid, namespace)
         finally:
             chosen_id.reset(token)
         if sid is not None:
