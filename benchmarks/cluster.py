@@ -50,6 +50,7 @@ class Server:
             target=_serve, args=(theirs, redis_url, rooms, recovery), daemon=True
         )
         self.process.start()
+        theirs.close()  # or nobody would notice that it has ended
         self.port = int(self.pipe.recv())
 
     @property
@@ -112,6 +113,7 @@ def cluster(count: int, *, rooms: int, recovery: bool) -> Iterator[Cluster]:
         ours, theirs = _SPAWN.Pipe()
         balancer = _SPAWN.Process(target=_balance, args=(theirs, [one.port for one in servers]), daemon=True)
         balancer.start()
+        theirs.close()
         ending.callback(balancer.join)
         ending.callback(balancer.kill)
         yield Cluster(servers, int(ours.recv()), redis_url)

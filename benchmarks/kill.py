@@ -51,7 +51,7 @@ async def _watch(
     emitting = asyncio.create_task(emit())
     await asyncio.sleep(seconds / 3)
     servers.servers[0].kill()
-    killed_s = time.monotonic()
+    killed_s, cpu_ns = time.monotonic(), servers.servers[1].cpu_ns
     told("one server was killed")
     await emitting
     until_s = time.monotonic() + _DEADLINE_S
@@ -61,10 +61,10 @@ async def _watch(
         task.cancel()
     await asyncio.gather(*visiting, return_exceptions=True)
     await emitter.close()
-    return _report(visitors, count, killed_s)
+    return _report(visitors, count, killed_s, (servers.servers[1].cpu_ns - cpu_ns) / 1e9)
 
 
-def _report(visitors: list[Visitor], count: int, killed_s: float) -> str:
+def _report(visitors: list[Visitor], count: int, killed_s: float, cpu_s: float) -> str:
     away = [visitor for visitor in visitors if visitor.joins > 1]
     took_s = sorted(visitor.joined_s - killed_s for visitor in away)
     beyond_s = sorted(visitor.joined_s - killed_s - visitor.waited_s for visitor in away)
@@ -84,6 +84,7 @@ def _report(visitors: list[Visitor], count: int, killed_s: float) -> str:
         ["lost", str(lost)],
         ["doubled", str(doubled)],
         ["overtaken", str(overtaken)],
+        ["CPU of the server that is left, s", f"{cpu_s:.2f}"],
     ]
     for name, values in (("back after, s", took_s), ("of that beyond the client's own waiting, s", beyond_s)):
         if len(values) > 1:

@@ -116,6 +116,9 @@ class StreamKeeper(Keeper):
                     await self.moved.wait()
         except TimeoutError:
             return False
+        except Exception as error:
+            logger.error("A server does not know what the others have sent, since Redis does not answer: %r", error)
+            return False
         return True
 
     async def ready(self) -> None:

@@ -16,6 +16,7 @@ import contextlib
 import contextvars
 import heapq
 import itertools
+from collections.abc import AsyncIterator
 from typing import Any
 
 from reznet_ws.adapters.pubsub import SpreadingManager
@@ -25,6 +26,8 @@ from reznet_ws.adapters.stream_keeping import StreamKeeper, stream_number
 _BLOCK_MS = 1000
 _MOST_ENTRIES = 500
 _RETRY_S = (0.05, 2.0)
+# Commands under way at once: a crowd that joins takes turns. redis-py has 100 connections at most.
+_MOST_ASKING = 20
 _FIELD = "m"
 
 # Set in what runs because the stream says so: it cannot wait for the stream.
@@ -56,6 +59,13 @@ class StreamManager(SpreadingManager):
         """The name of the stream."""
         return f"{self.channel}:reznet"
 
+    @contextlib.asynccontextmanager
+    async def asking(self) -> AsyncIterator[Any]:
+        """`commands`, when it is one's turn: a client of redis-py raises where it has no connection left."""
+        turns = self.__dict__.setdefault("_asking", asyncio.Semaphore(_MOST_ASKING))
+        async with turns:
+            yield self.commands()
+
     def commands(self) -> Any:
         """A client of the Redis server that the manager's URL names; python-socketio's own is made anew at times."""
         if self.__dict__.get("_commands") is None:
@@ -68,7 +78,8 @@ class StreamManager(SpreadingManager):
     async def _publish(self, data: dict[str, Any]) -> Any:
         message = self.json.dumps(self._with_told(data))
         try:
-            written = await self.commands().xadd(self.stream, {_FIELD: message}, id="0-*", **self._bounds())
+            async with self.asking() as commands:
+                written = await commands.xadd(self.stream, {_FIELD: message}, id="0-*", **self._bounds())
         except Exception as error:
             self._get_logger().error("Cannot write to the Redis stream: %r", error)
             if data.get("method") == "emit" and self.server is not None:
@@ -151,7 +162,8 @@ class StreamManager(SpreadingManager):
 
     async def tail(self) -> int:
         """The last number that was given."""
-        newest = await self.commands().xrevrange(self.stream, count=1)
+        async with self.asking() as commands:
+            newest = await commands.xrevrange(self.stream, count=1)
         return _number(newest[0][0]) if newest else 0
 
     async def _take(self, keeper: StreamKeeper, number: int, message: Any) -> None:

@@ -58,27 +58,26 @@ class VisitStore:
     async def save(self, pid: str, text: str, is_here: bool) -> bool:
         """Keep a visit; whether it is still ours."""
         seconds = self._seconds * (_PATIENCE if is_here else 1)
-        saved = await self._manager.commands().eval(
-            _SAVE, 1, self._key("visit", pid), self._manager.host_id, text, seconds
-        )
-        return bool(saved)
+        async with self._manager.asking() as commands:
+            key, ours = self._key("visit", pid), self._manager.host_id
+            return bool(await commands.eval(_SAVE, 1, key, ours, text, seconds))
 
     async def claim(self, pid: str) -> Claim | None:
         """The visit of a client that comes back here; None where there is none."""
-        commands, ours = self._manager.commands(), self._manager.host_id
-        held = _text(await commands.eval(_CLAIM, 1, self._key("visit", pid), ours, _PATIENCE * self._seconds))
-        if held is None:
-            return None
-        host, text = held[: len(ours)], held[len(ours) :]
-        had_by_all = 0
-        with contextlib.suppress(ValueError):
-            had_by_all = int(_text(await commands.get(self._key("had", host))) or 0)
-        return Claim(text, host == ours, had_by_all)
+        ours = self._manager.host_id
+        async with self._manager.asking() as commands:
+            held = _text(await commands.eval(_CLAIM, 1, self._key("visit", pid), ours, _PATIENCE * self._seconds))
+            if held is None:
+                return None
+            host, text = held[: len(ours)], held[len(ours) :]
+            had = _text(await commands.get(self._key("had", host)))
+        return Claim(text, host == ours, int(had) if had is not None and had.isdecimal() else 0)
 
     async def forget(self, pid: str) -> None:
         """A client does not come back."""
         with contextlib.suppress(Exception):  # then it expires
-            await self._manager.commands().delete(self._key("visit", pid))
+            async with self._manager.asking() as commands:
+                await commands.delete(self._key("visit", pid))
 
     async def tell_moved(self, pid: str) -> None:
         """Let the server that had a client know that it has come back here."""
@@ -86,13 +85,14 @@ class VisitStore:
 
     async def give_sign(self, pids: Sequence[str], had_by_all: int) -> None:
         """These clients are here, and have had everything up to a number."""
-        commands, seconds = self._manager.commands(), _PATIENCE * self._seconds
-        await commands.set(self._key("had", self._manager.host_id), had_by_all, ex=seconds)
-        for begin in range(0, len(pids), _PIPELINE):
-            pipeline = commands.pipeline(transaction=False)
-            for pid in pids[begin : begin + _PIPELINE]:
-                pipeline.expire(self._key("visit", pid), seconds)
-            await pipeline.execute()
+        seconds = _PATIENCE * self._seconds
+        async with self._manager.asking() as commands:
+            await commands.set(self._key("had", self._manager.host_id), had_by_all, ex=seconds)
+            for begin in range(0, len(pids), _PIPELINE):
+                pipeline = commands.pipeline(transaction=False)
+                for pid in pids[begin : begin + _PIPELINE]:
+                    pipeline.expire(self._key("visit", pid), seconds)
+                await pipeline.execute()
 
 
 def _text(held: Any) -> str | None:
