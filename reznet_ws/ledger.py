@@ -39,6 +39,7 @@ class EventTotals:
     gzipped_bytes: int = _count("after gzip of large payloads")
     packed_saved_bytes: int = _count("by which MessagePack is shorter than the text")
     held_saved_bytes: int = _count("that snapshots would have taken, less what keeping them takes")
+    rows_saved_bytes: int = _count("by which lines of rows are shorter than their packets")
     frame_bytes: int = _count("as WebSocket payloads, envelopes included")
     deflated_bytes: int = _count("after permessage-deflate")
     wire_bytes: int = _count("at the socket, frame headers included")
@@ -53,11 +54,13 @@ class EventTotals:
 class Saved(NamedTuple):
     """By how much one message's plain frames are larger than what travels in their place. Units: bytes.
 
-    `packed` MessagePack instead of text, `held` a snapshot that was named, less what it took to let clients keep it.
+    `packed` MessagePack instead of text, `held` a snapshot that was named, less what it took to let clients keep it,
+    `rows` a line instead of its packet.
     """
 
     packed: int = 0
     held: int = 0
+    rows: int = 0
 
 
 class Share(NamedTuple):
@@ -125,6 +128,7 @@ class Ledger:
                 if share.saved is not None:
                     row.packed_saved_bytes += copies * share.saved.packed
                     row.held_saved_bytes += copies * share.saved.held
+                    row.rows_saved_bytes += copies * share.saved.rows
                 for size in share.off_frame_bytes:
                     row.off_wire_bytes += copies * (size if is_polled else size + header_bytes(size))
 

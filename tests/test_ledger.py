@@ -209,6 +209,7 @@ def test_totals_are_exact_whenever_somebody_looks_or_resets(packets: list[list[S
                 saved = share.saved or Saved()
                 total[f"packed_saved_bytes of {share.event}"] += copies * saved.packed
                 total[f"held_saved_bytes of {share.event}"] += copies * saved.held
+                total[f"rows_saved_bytes of {share.event}"] += copies * saved.rows
                 headers = 0 if polled else sum(map(header_bytes, share.off_frame_bytes))
                 total[f"off_wire_bytes of {share.event}"] += copies * (sum(share.off_frame_bytes) + headers)
     found: Counter[str] = Counter()

@@ -120,8 +120,8 @@ def test_the_wire_is_what_left_against_what_would_have() -> None:
         "uncounted_connections": 1,
     }
     assert said["events"] == {
-        "say": dataclasses.asdict(EventTotals(2, 2, 180, 160, 140, 120, 0, 0, 120, 40, 44, 200)),
-        "typing": dataclasses.asdict(EventTotals(1, 1, 90, 80, 70, 60, 0, 0, 60, 20, 22, 100)),
+        "say": dataclasses.asdict(EventTotals(2, 2, 180, 160, 140, 120, 0, 0, 0, 120, 40, 44, 200)),
+        "typing": dataclasses.asdict(EventTotals(1, 1, 90, 80, 70, 60, 0, 0, 0, 60, 20, 22, 100)),
     }
 
 

@@ -144,6 +144,9 @@ class Measurement:
                 "abbreviated_bytes",
                 "encoded_bytes",
                 "gzipped_bytes",
+                "packed_saved_bytes",
+                "held_saved_bytes",
+                "rows_saved_bytes",
                 "frame_bytes",
                 "deflated_bytes",
                 "wire_bytes",
@@ -151,12 +154,20 @@ class Measurement:
             )
         }
         envelopes_off = total["off_wire_bytes"] - total["plain_bytes"]
-        envelopes = total["frame_bytes"] - total["gzipped_bytes"] + total["wire_bytes"] - total["deflated_bytes"]
+        instead = {
+            "rows": total["rows_saved_bytes"],
+            "MessagePack": total["packed_saved_bytes"],
+            "snapshots": total["held_saved_bytes"],
+        }
+        # Of the frames as they would be with none of these.
+        framed_bytes = total["frame_bytes"] + sum(instead.values())
+        envelopes = framed_bytes - total["gzipped_bytes"] + total["wire_bytes"] - total["deflated_bytes"]
         return {
             "abbreviate": total["plain_bytes"] - total["abbreviated_bytes"],
             "utf8": total["abbreviated_bytes"] - total["encoded_bytes"],
             "gzip": total["encoded_bytes"] - total["gzipped_bytes"],
             "batch": envelopes_off - envelopes,
+            **instead,
             "deflate": total["frame_bytes"] - total["deflated_bytes"],
         }
 

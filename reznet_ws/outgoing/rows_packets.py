@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from reznet_ws.ledger import Saved, Share
 from reznet_ws.message.rows import Bounds, Seed, join
 from reznet_ws.message.rows_sharing import RowsSharing
 from reznet_ws.message.rows_text import LINE_END
@@ -68,11 +69,7 @@ class RowsPackets:
                 continue
             texts = [str(outgoing.plain.parts[0]) for outgoing in messages]
             for lines, group in self._sharing.ways(texts, connections):
-                shares = [
-                    share._replace(weight=0 if number else len(line))  # a joined event has several
-                    for one, line in zip(messages, lines, strict=True)
-                    for number, share in enumerate(one.plain.shares)
-                ]
+                shares = [share for one, line in zip(messages, lines, strict=True) for share in _shares(one, line)]
                 yield Dispatch([join(lines)], shares), group
 
     def _is_row(self, outgoing: Outgoing) -> bool:
@@ -85,3 +82,17 @@ class RowsPackets:
             and LINE_END not in text
             and outgoing.event not in settings.never_compress
         )
+
+
+def _shares(outgoing: Outgoing, line: str) -> Iterator[Share]:
+    """Those of one line; a joined event has several, of which the first has the weight."""
+    for number, share in enumerate(outgoing.plain.shares):
+        if number:
+            yield share._replace(weight=0)
+        else:
+            rows = _size(str(outgoing.plain.parts[0])) - _size(line)
+            yield share._replace(weight=len(line), saved=(share.saved or Saved())._replace(rows=rows))
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -91,6 +91,8 @@ async def test_the_ledger_books_what_rows_take() -> None:
         assert row.deliveries == row.frames == 100
         assert row.frame_bytes < 400 < 100 * 80 < row.encoded_bytes
         assert row.wire_bytes == row.frame_bytes + 2 * 100
+        whole = [len(f'42["price",{{"symbol":"{"ACME" * 20}","value":{number}}}]') for number in range(100)]
+        assert row.frame_bytes + row.rows_saved_bytes == sum(whole)
 
 
 async def test_acks_secrets_bytes_and_private_messages_come_in_between() -> None:
