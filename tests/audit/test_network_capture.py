@@ -135,6 +135,21 @@ def test_a_bad_network_changes_nothing(tmp_path: Path, deflated: tape.Tape, seed
     assert [item for item in items if isinstance(item, Problem)] == []
 
 
+def test_where_a_side_begins_may_be_said_late_or_twice() -> None:
+    half = Half()
+    half.begin(99)
+    assert half.add(100, b"abc") == b"abc"
+    half.begin(99)
+    assert half.add(103, b"def") == b"def"
+    late = Half()
+    assert late.add(100, b"abc") == b"abc"
+    late.begin(99)
+    assert late.add(103, b"def") == b"def"
+    late.begin(4000)  # its port is used again
+    assert late.add(4001, b"new") == b"new"
+    assert not late.is_waiting
+
+
 @pytest.mark.parametrize("compress", [0, 15])
 def test_the_bytes_are_those_that_were_on_the_wire(
     tmp_path: Path, deflated: tape.Tape, plain: tape.Tape, compress: int

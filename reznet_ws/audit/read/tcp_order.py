@@ -18,13 +18,17 @@ class Half:
     """What one side sends."""
 
     def __init__(self) -> None:
+        self._first: int | None = None
         self._next: int | None = None
         self._waiting: dict[int, bytes] = {}
         self._waiting_bytes = 0
 
     def begin(self, sequence: int) -> None:
-        """The side says with which number it begins."""
-        self._next = (sequence + 1) % _MODULUS
+        """The side says with which number it begins; said again, or after what it stands before, it changes nothing."""
+        first = (sequence + 1) % _MODULUS
+        if first == self._first:
+            return
+        self._first = self._next = first
         self._waiting.clear()
         self._waiting_bytes = 0
 
@@ -33,7 +37,7 @@ class Half:
         if not data:
             return b""
         if self._next is None:
-            self._next = sequence
+            self._first = self._next = sequence
         self._keep(sequence, data)
         ready = bytearray()
         while found := self._take():
