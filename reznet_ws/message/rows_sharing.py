@@ -18,6 +18,8 @@ from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from reznet_ws.message.rows import DEFAULT, Bounds, RowsState, Seed, begin, encode, encode_aside
+from reznet_ws.message.rows_text import LINE_END
+from reznet_ws.settings import Settings
 
 # A group is sent rows of its own if it is so large a part of an audience; the largest one, if it is half that.
 _LARGE_PART, _LARGEST_PART = 4, 8
@@ -34,6 +36,28 @@ _MOST_OWN_CHARS = 16_384
 MAX_ALL_CHARS, _LEAST_CHARS = 33_554_432, 8_192
 # An encoding more for a group that could share takes time; what it takes, in characters that could be saved.
 _ENCODING_SHARE = 4
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """What one history may take by these settings."""
+    return Bounds(
+        rows=settings.rows_per_shape,
+        shapes=settings.rows_shapes,
+        kept_chars=settings.rows_kept_chars,
+        far_chars=settings.far_chars if settings.far_references else 0,
+    )
+
+
+def may_be_row(event: str, parts: Sequence[str | bytes], settings: Settings) -> bool:
+    """Whether a packet has no attachments, no secret, and no text that the lines of a frame cannot hold."""
+    text = parts[0]
+    return (
+        settings.rows
+        and len(parts) == 1
+        and isinstance(text, str)
+        and LINE_END not in text
+        and event not in settings.never_compress
+    )
 
 
 class RowsGroup:

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from reznet_ws.ledger import Saved, Share
-from reznet_ws.message.rows import Bounds, Seed, join
-from reznet_ws.message.rows_sharing import RowsSharing
-from reznet_ws.message.rows_text import LINE_END
+from reznet_ws.message.rows import Seed, join
+from reznet_ws.message.rows_sharing import RowsSharing, bounds_of, may_be_row
 from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Outgoing
@@ -29,13 +28,7 @@ class RowsPackets:
     def use(self, settings: Settings) -> None:
         """Go by other settings from the next message on."""
         self._settings = settings
-        bounds = Bounds(
-            rows=settings.rows_per_shape,
-            shapes=settings.rows_shapes,
-            kept_chars=settings.rows_kept_chars,
-            far_chars=settings.far_chars if settings.far_references else 0,
-        )
-        self._sharing.use(bounds, settings.rows_all_chars)
+        self._sharing.use(bounds_of(settings), settings.rows_all_chars)
 
     @property
     def seed(self) -> Seed | None:
@@ -73,15 +66,7 @@ class RowsPackets:
                 yield Dispatch([join(lines)], shares), group
 
     def _is_row(self, outgoing: Outgoing) -> bool:
-        """No attachments, no secret, no text that the lines of a frame cannot hold."""
-        settings, text = self._settings, outgoing.plain.parts[0]
-        return (
-            settings.rows
-            and len(outgoing.plain.parts) == 1
-            and isinstance(text, str)
-            and LINE_END not in text
-            and outgoing.event not in settings.never_compress
-        )
+        return may_be_row(outgoing.event, outgoing.plain.parts, self._settings)
 
 
 def _shares(outgoing: Outgoing, line: str) -> Iterator[Share]:
