@@ -15,6 +15,7 @@ import socketio
 
 from reznet_ws import attach
 from reznet_ws.adapters.serving import ServerThread
+from reznet_ws.client import attach_message_pack, attach_rows
 from reznet_ws.client import decoder as client
 from reznet_ws.ledger import EventTotals
 from reznet_ws.message.formats import GRANT_EVENT
@@ -32,7 +33,7 @@ Emitted = tuple[str, Any, str]
 class RealSite:
     """One server and its client; `rows` is what the server's ledger held at the end."""
 
-    def __init__(self, settings: Settings, *, wire_format: int = 2, namespaces: Sequence[str] = ("/",)) -> None:
+    def __init__(self, settings: Settings, *, wire_format: int | str = 2, namespaces: Sequence[str] = ("/",)) -> None:
         self.settings = settings.replace(deflate_adjustable=True, batch_window_ms=WINDOW_MS)
         self.wire_format, self.namespaces = wire_format, list(namespaces)
         self.sio = socketio.AsyncServer(async_mode="asgi", ping_interval=1000, namespaces="*")
@@ -52,8 +53,9 @@ class RealSite:
         self.client = socketio.AsyncClient(
             handle_sigint=False, reconnection=False, websocket_extra_options={"compress": 15}
         )
-        if self.wire_format == 2:
-            client.attach(self.client)
+        attachments = {2: client.attach, 3: attach_rows, "m": attach_message_pack}
+        if self.wire_format in attachments:
+            attachments[self.wire_format](self.client)
 
         async def arrive(event: str, *args: Any) -> None:
             if event == GRANT_EVENT:
@@ -65,13 +67,13 @@ class RealSite:
         for namespace in self.namespaces:
             self.client.on("*", arrive, namespace=namespace)
         await self.client.connect(
-            f"{url}?reznet=2" if self.wire_format == 2 else url,
+            url if self.wire_format == 1 else f"{url}?reznet={self.wire_format}",
             socketio_path=path,
             transports=["websocket"],
             namespaces=self.namespaces,
             wait_timeout=TIMEOUT_S,
         )
-        if self.wire_format == 2:
+        if self.wire_format != 1:
             for _ in self.namespaces:
                 await self._granted.acquire()
 
