@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.examine.handshake import granted, say_grant
 from reznet_ws.audit.show.command import audit
+from reznet_ws.audit.show.format_text import say_format
 from reznet_ws.audit.show.report_page import make_page
 from reznet_ws.audit.show.terminal import audit_text
 from reznet_ws.audit.show.verdict_text import headline, say_cost, verdict_lines
-from reznet_ws.audit.show.wording import find_row
+from reznet_ws.audit.show.wording import find_row, say_change
 from reznet_ws.replay.memory import deflater_bytes
 
 OPEN = '0{"sid":"abcdefghijklmnopAAAA","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
@@ -203,14 +205,74 @@ def test_stock_has_a_window_for_each_connection_and_the_best_one_for_all(tmp_pat
     assert "100 % to all" in audit_text(findings)
 
 
-def test_rows_stand_in_the_comparison_for_socketio_alone(tmp_path: Path) -> None:
+def test_formats_stand_in_the_comparison_for_socketio_alone(tmp_path: Path) -> None:
     findings = audited(tmp_path, tides())
-    assert findings.rows_bytes is not None
-    assert 0 < findings.rows_bytes < find_row(findings, "off").wire_bytes
-    assert f"a window for each: {findings.rows_bytes:,} bytes" in audit_text(findings)
-    assert "rows (format 3)" in make_page(findings)
+    assert [(row.way, row.format) for row in findings.formats] == [
+        ("text", "1"),
+        ("rows", "3"),
+        ("rows with far references", "3"),
+        ("MessagePack", "m"),
+    ]
+    assert findings.formats[0].bare_bytes == find_row(findings, "off").wire_bytes
+    report, page = audit_text(findings), make_page(findings)
+    for row in findings.formats:
+        for text in (report, page):
+            assert f"{row.way} (format {row.format})" in text
+            assert f"{row.bare_bytes:,}" in text
+            assert f"{row.deflated_bytes:,}" in text
+    for text in (report, page):
+        assert "A capture cannot tell what snapshots, latest= and join= would save" in text
     foreign = audited(tmp_path, socket([message(f"level {at}", at) for at in range(9)], "wss://a.example/hub"))
-    assert foreign.rows_bytes is None
+    assert (foreign.formats, foreign.superseded) == ((), ())
+    assert "latest=" not in audit_text(foreign)
+
+
+def test_the_verdict_names_the_format_that_pays_and_what_to_ask_for(tmp_path: Path) -> None:
+    findings = audited(tmp_path, tides())
+    text, rows, far, packed = findings.formats
+    best_bytes = find_row(findings, "best").wire_bytes
+    assert rows.deflated_bytes == far.deflated_bytes < 0.98 * best_bytes
+    said = say_format(findings)
+    assert "(rows: ?reznet=3)" in said
+    assert say_change(rows.deflated_bytes, best_bytes) in said
+    assert said in verdict_lines(findings)[2]
+    # Far references take memory: they have to pay beside rows.
+    pays = dataclasses.replace(far, deflated_bytes=rows.deflated_bytes // 2)
+    said = say_format(dataclasses.replace(findings, formats=(text, rows, pays, packed)))
+    assert "(rows with far references: ?reznet=3, far_references=True)" in said
+    no_better = tuple(dataclasses.replace(row, deflated_bytes=best_bytes) for row in findings.formats)
+    assert say_format(dataclasses.replace(findings, formats=no_better)) == ""
+
+
+def test_where_today_compresses_nothing_the_formats_are_compared_without_compression(tmp_path: Path) -> None:
+    findings = audited(tmp_path, tides(Upgrade="websocket"))
+    text, *others = findings.formats
+    assert findings.today is not None
+    assert not findings.today.is_deflated
+    said = say_format(findings)
+    assert "If frames stay uncompressed, as today" in said
+    for row in others:
+        assert f"{row.way} {say_change(row.bare_bytes, text.bare_bytes)} than text" in said
+
+
+def test_what_a_newer_one_follows_soon_is_counted_by_event_and_connection(tmp_path: Path) -> None:
+    def level(at_s: float, event: str = "tide") -> dict[str, Any]:
+        return message(f'42["{event}",{{"level":{at_s}}}]', at_s)
+
+    # 30 ms, half a second, 30 ms and 30 ms between tides; other events and connections follow nobody.
+    one = [level(at_s) for at_s in (1, 1.03, 1.53, 1.56, 1.59)]
+    one += [level(1.6, "wind"), level(3, "wind")]
+    findings = audited(tmp_path, socket([message(OPEN, 0), *one]), socket([message(OPEN, 0), level(1.01)]))
+    (row,) = findings.superseded
+    assert (row.event, row.messages, row.superseded) == ("tide", 6, 3)
+    assert "latest= drops no more: 3 of 6 tide" in audit_text(findings)
+
+
+def test_without_the_library_format_m_is_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reznet_ws.message.message_pack.is_installed", lambda: False)
+    findings = audited(tmp_path, tides(10))
+    assert [row.format for row in findings.formats] == ["1", "3", "3"]
+    assert "Format m was not tried" in audit_text(findings)
 
 
 # A large capture

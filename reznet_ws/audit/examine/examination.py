@@ -18,6 +18,7 @@ from reznet_ws.audit.examine.alternatives import compare
 from reznet_ws.audit.examine.departures import Count, key_of, replay
 from reznet_ws.audit.examine.fieldmap import propose
 from reznet_ws.audit.examine.findings import Findings, Reach, Sample
+from reznet_ws.audit.examine.formats import count_superseded, try_formats
 from reznet_ws.audit.examine.handshake import find_today
 from reznet_ws.audit.examine.intake import Intake
 from reznet_ws.audit.examine.names import Names
@@ -29,11 +30,12 @@ from reznet_ws.audit.examine.replayed import (
     EventCost,
     FieldMap,
     Floor,
+    FormatRow,
     ReplayRow,
     SharedWindow,
+    Superseded,
     Today,
 )
-from reznet_ws.audit.examine.rows_format import rows_bytes
 from reznet_ws.audit.examine.sent import AS_IT_IS, GRANTED_BY_UVICORN, WHOLE_WINDOW, compress_sent
 from reznet_ws.audit.examine.shared import share_window
 from reznet_ws.audit.examine.strongest import compress_whole
@@ -106,7 +108,8 @@ def examine(
             assumptions=tuple(intake.assumptions),
             obstacle=intake.obstacle,
             today=examined.today,
-            rows_bytes=examined.rows_bytes,
+            formats=examined.formats,
+            superseded=examined.superseded,
         )
 
 
@@ -125,7 +128,8 @@ class _Examined:
     verdict: Advice | None = None
     shared: SharedWindow | None = None
     today: Today | None = None
-    rows_bytes: int | None = None
+    formats: tuple[FormatRow, ...] = ()
+    superseded: tuple[Superseded, ...] = ()
 
 
 def _examine(
@@ -168,7 +172,8 @@ def _examine(
         saving = save(rows["stock"].wire_bytes, best_bytes, intake.connected_ms(), users, price_per_gb)
         found.verdict = replace(found.verdict, saving=saving)
         found.field_map = propose(sample, intake.names)
-        found.rows_bytes = rows_bytes(spool)
+        found.formats = try_formats(spool, count("formats", spool.count_all(Direction.RECEIVED)))
+        found.superseded = count_superseded(spool, intake.show, Settings().batch_window_ms)
     else:
         found.whole = tuple(rows.values())
     found.floor = _floor(spool, best_bytes, count)

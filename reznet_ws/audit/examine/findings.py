@@ -17,10 +17,12 @@ from reznet_ws.audit.examine.replayed import (
     EventCost,
     FieldMap,
     Floor,
+    FormatRow,
     LayerShare,
     ReplayRow,
     SentRow,
     SharedWindow,
+    Superseded,
     Sweep,
     Today,
 )
@@ -211,5 +213,6 @@ class Findings:
     assumptions: tuple[ProblemNote, ...] = ()
     obstacle: str | None = None
     today: Today | None = None
-    # What format 3 would send; None where nothing of ours can be set.
-    rows_bytes: int | None = None
+    # Nothing where nothing of ours can be set.
+    formats: tuple[FormatRow, ...] = ()
+    superseded: tuple[Superseded, ...] = ()

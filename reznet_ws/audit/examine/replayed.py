@@ -153,6 +153,33 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class FormatRow:
+    """Everything that the server sent in one format, message by message, each connection with a window of its own.
+
+    `way`: text, rows, rows with far references, MessagePack; `format`: what a client asks for (`?reznet=`). Units: wire
+    bytes without compression, and behind permessage-deflate as our settings begin with it.
+    """
+
+    way: str
+    format: str
+    bare_bytes: int
+    deflated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """How many messages of an event another one follows on the same connection within `window_ms`.
+
+    `latest=` would drop as many at most: a key may tell apart what they are about, and some do not wait.
+    """
+
+    event: str
+    messages: int
+    superseded: int
+    window_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class SentRow:
     """What clients send, by their own permessage-deflate: the frames as captured, masked."""
 

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.examine.replayed import Advice
 from reznet_ws.audit.show.chart_parts import COUNTED_COLUMNS, KB, escape, style_chart
+from reznet_ws.audit.show.format_text import format_label
 from reznet_ws.audit.show.settings_charts import draw_front, draw_shares, draw_sweep, place
 from reznet_ws.audit.show.traffic_charts import FLOOR_COLOUR, draw_events, draw_field_map, draw_repeats, draw_sent
 from reznet_ws.audit.show.wording import counted_whole, find_row, printable, say_change, share_percent
@@ -31,6 +32,8 @@ _COLOURS = {
     "best": "wire",
     "stock clients": "wire",
     "rows (format 3)": "abbreviate",
+    "rows with far references (format 3)": "abbreviate",
+    "MessagePack (format m)": "abbreviate",
 }
 
 
@@ -64,8 +67,7 @@ def draw_comparison(findings: Findings) -> Picture:
     values |= {label: size for label, size in whole.items() if label in Settings.presets()}
     if verdict is not None:
         values |= _chosen(verdict, whole["best"], whole["stock clients"])
-    if findings.rows_bytes is not None:
-        values["rows (format 3)"] = findings.rows_bytes
+    values |= {format_label(row): row.deflated_bytes for row in findings.formats if row.format != "1"}
     floors = {"floor: xz": floor.xz_bytes, "floor: zstd": floor.zstd_bytes}
     values |= {name: size for name, size in floors.items() if size is not None}
     colours = {name: _COLOURS.get(name.partition(",")[0], FLOOR_COLOUR) for name in values}

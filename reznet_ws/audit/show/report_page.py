@@ -24,6 +24,7 @@ import markupsafe
 from plotly.offline import get_plotlyjs
 
 from reznet_ws.audit.examine.findings import ConnectionCount, Findings, KindCount
+from reznet_ws.audit.show.format_text import format_label, format_notes, say_format
 from reznet_ws.audit.show.pictures import draw_all
 from reznet_ws.audit.show.settings_charts import sweep_axis, sweep_price
 from reznet_ws.audit.show.verdict_text import (
@@ -83,6 +84,9 @@ def make_page(findings: Findings) -> str:
     options = findings.alternatives
     context |= {
         "lines": verdict_lines(findings),
+        "format_text": say_format(findings),
+        "format_label": format_label,
+        "format_notes": format_notes(findings),
         "headline": headline(findings),
         "today_text": say_today(findings) if findings.whole else "",
         "parts_text": say_parts(findings),

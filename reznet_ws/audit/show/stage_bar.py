@@ -17,6 +17,7 @@ _STAGES = {
     "settings": "trying settings",
     "replay": "replaying",
     "shared window": "one window for all",
+    "formats": "formats 3 and m",
     "other servers": "other servers",
     "floor": "xz and zstd",
     "clients": "what clients send",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from reznet_ws.audit.examine.findings import Findings, ProblemNote
 from reznet_ws.audit.examine.replayed import ReplayRow
+from reznet_ws.audit.show.format_text import format_label, format_notes
 from reznet_ws.audit.show.verdict_text import verdict_lines
 from reznet_ws.audit.show.wording import (
     file_name,
@@ -38,7 +39,7 @@ def audit_text(findings: Findings) -> str:
     findings = printable(findings)
     parts = ["\n".join(verdict_lines(findings)), _what_was_read(findings)]
     if findings.whole:
-        parts += [_choices(findings), _events(findings), _floor(findings)]
+        parts += [_choices(findings), *_formats(findings), _events(findings), _floor(findings)]
     return "\n\n".join(parts)
 
 
@@ -146,6 +147,22 @@ def _choice(row: ReplayRow, stock: ReplayRow) -> list[str]:
     ]
 
 
+def _formats(findings: Findings) -> Iterator[str]:
+    """What clients with our parser would be sent; nothing where nothing can be set."""
+    if not findings.formats:
+        return
+    rows = [["format", "bare", "of text", "deflated", "of text"], []]
+    text = findings.formats[0]
+    for row in findings.formats:
+        bare, deflated = f"{row.bare_bytes:,}", f"{row.deflated_bytes:,}"
+        shares = (
+            share_percent(row.bare_bytes, text.bare_bytes),
+            share_percent(row.deflated_bytes, text.deflated_bytes),
+        )
+        rows.append([format_label(row), bare, f"{shares[0]:.1f} %", deflated, f"{shares[1]:.1f} %"])
+    yield "\n".join([align(rows), *format_notes(findings)])
+
+
 def _events(findings: Findings) -> str:
     rows = [["event", "messages", "no layer", "stock", "best"], []]
     rows += _event_rows(findings)
@@ -162,10 +179,7 @@ def _floor(findings: Findings) -> str:
     floor = findings.floor
     if floor is None:
         return ""
-    text = ""
-    if findings.rows_bytes is not None:
-        text = f"Format 3 (rows; clients with our parser), a window for each: {findings.rows_bytes:,} bytes.\n"
-    text += f"Floor: xz makes {floor.xz_bytes:,} bytes of all payloads at once"
+    text = f"Floor: xz makes {floor.xz_bytes:,} bytes of all payloads at once"
     if floor.zstd_bytes is not None:
         text += f", zstd {floor.zstd_bytes:,}"
     return f"{text}; best sends {floor.best_bytes:,}. No server can wait for the end."

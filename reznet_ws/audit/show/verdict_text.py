@@ -8,6 +8,7 @@ from __future__ import annotations
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.examine.replayed import Advice, Alternative, Saving
 from reznet_ws.audit.examine.rule import cpu_noise
+from reznet_ws.audit.show.format_text import say_format
 from reznet_ws.audit.show.wording import (
     find_row,
     say_both,
@@ -39,7 +40,7 @@ def verdict_lines(findings: Findings) -> tuple[str, ...]:
         return (
             _join(say_nothing_to_gain(findings), say_whether_few(findings)),
             _join(f"What attach() changes besides: {say_cost(findings)}", say_today(findings)),
-            _other_servers(findings),
+            _join(say_format(findings), _other_servers(findings)),
         )
     return (
         _join(f"Set {verdict.best.source}{_who(findings)}.", say_whether_few(findings)),
@@ -49,7 +50,7 @@ def verdict_lines(findings: Findings) -> tuple[str, ...]:
             say_today(findings),
             say_per_day(verdict.saving),
         ),
-        _join(_stock_clients(findings), _other_servers(findings)),
+        _join(_stock_clients(findings), say_format(findings), _other_servers(findings)),
     )
 
 
