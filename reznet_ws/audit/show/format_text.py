@@ -8,7 +8,7 @@ from __future__ import annotations
 from reznet_ws.audit.examine.findings import Findings
 from reznet_ws.audit.examine.replayed import FormatRow
 from reznet_ws.audit.examine.rule import NEAR_BYTES
-from reznet_ws.audit.show.wording import find_row, say_both, say_change
+from reznet_ws.audit.show.wording import say_both, say_change
 from reznet_ws.replay.formats import FAR, PACKED
 
 _SHOWN_EVENTS = 3
@@ -32,18 +32,19 @@ def say_format(findings: Findings) -> str:
     if findings.verdict is None or not findings.formats:
         return ""
     text, *others = findings.formats
-    best_bytes = find_row(findings, "best").wire_bytes
     said = []
     # Far references take up to 4 MB for each history: they have to pay beside rows.
     fewest = others[0]
     for row in others[1:]:
         if row.deflated_bytes < fewest.deflated_bytes * (1 - NEAR_BYTES):
             fewest = row
-    if fewest.deflated_bytes <= best_bytes * (1 - NEAR_BYTES):
-        sizes = say_both(fewest.deflated_bytes, best_bytes)
+    # A smaller window than these have may have been chosen: what it costs is no merit of a format's.
+    most_bytes = min(text.deflated_bytes, findings.verdict.best.wire_bytes) * (1 - NEAR_BYTES)
+    if fewest.deflated_bytes <= most_bytes:
+        sizes = say_both(fewest.deflated_bytes, text.deflated_bytes)
         said.append(
             f"Clients with our parser ({_asked(fewest)}) would be sent {sizes[0]}, "
-            f"{say_change(fewest.deflated_bytes, best_bytes)} than the best with a window for each ({sizes[1]})."
+            f"{say_change(fewest.deflated_bytes, text.deflated_bytes)} than as text behind the same window ({sizes[1]})."
         )
     if findings.today is not None and not findings.today.is_deflated:
         shares = [
