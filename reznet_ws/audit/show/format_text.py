@@ -44,7 +44,8 @@ def say_format(findings: Findings) -> str:
         sizes = say_both(fewest.deflated_bytes, text.deflated_bytes)
         said.append(
             f"Clients with our parser ({_asked(fewest)}) would be sent {sizes[0]}, "
-            f"{say_change(fewest.deflated_bytes, text.deflated_bytes)} than as text behind the same window ({sizes[1]})."
+            f"{say_change(fewest.deflated_bytes, text.deflated_bytes)} than as text behind the same window "
+            f"({sizes[1]})."
         )
     if findings.today is not None and not findings.today.is_deflated:
         shares = [
