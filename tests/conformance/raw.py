@@ -145,9 +145,16 @@ class RawClient:
         self.head = await self.read_head()
         return self.head
 
-    async def connect(self, query: str = "", *, extensions: str | None = None, auth: Any = None) -> Self:
+    async def connect(
+        self,
+        query: str = "",
+        *,
+        extensions: str | None = None,
+        auth: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
         """A WebSocket with the default namespace joined."""
-        head = await self.shake_hands(query, extensions=extensions)
+        head = await self.shake_hands(query, extensions=extensions, headers=headers)
         assert " 101 " in head, head
         opened = await self.frame()
         assert opened.text[0] == "0", opened
