@@ -152,6 +152,8 @@ def test_the_offsets_of_connections_that_can_be_restored_are_no_part_of_a_messag
     @sio.on("say")
     async def pass_on(sid: str, text: str) -> None:
         await sio.emit("said", text)
+        # What asks for an answer carries no offset, and keeps its text.
+        await sio.emit("heard?", text, to=sid, callback=lambda: None)
 
     with Lab(sio=sio, users=2, scenario=Scenario(act=say, every_s=0.1), name="restores").start() as lab:
         assert lab.observe(0.5).counts.received > 4

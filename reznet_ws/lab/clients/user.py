@@ -40,13 +40,20 @@ _DECODERS: Mapping[str, Callable[[socketio.AsyncClient], Any]] = {
 
 
 class _Client(socketio.AsyncClient):  # type: ignore[misc]
-    """Notices a server that can restore connections: it sends an offset behind an event's own arguments."""
+    """Takes off the offset that a server which can restore connections sends behind an event's own arguments.
+
+    It sends none behind an event that asks for an answer.
+    """
 
     is_offset_sent = False
 
     async def _handle_connect(self, namespace: str | None, data: Any) -> None:
         self.is_offset_sent = isinstance(data, dict) and "pid" in data
         await super()._handle_connect(namespace, data)
+
+    async def _handle_event(self, namespace: str | None, ack_id: int | None, data: list[Any]) -> None:
+        has_offset = self.is_offset_sent and ack_id is None and len(data) > 1 and isinstance(data[-1], str)
+        await super()._handle_event(namespace, ack_id, data[:-1] if has_offset else data)
 
 
 class User:
@@ -222,8 +229,6 @@ class User:
     async def _arrived(self, event: str, *args: Any) -> None:
         if event == GRANT_EVENT:
             return
-        if self._client.is_offset_sent and args and isinstance(args[-1], str):
-            args = args[:-1]
         at_s = math.nan if self.is_slow else time.monotonic()
         self._log.arrived(self._client.eio.sid or self._sid, digest(event, args), at_s)
         if self._is_sized:
