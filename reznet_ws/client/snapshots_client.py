@@ -72,7 +72,8 @@ def attach_snapshots(client: socketio.AsyncClient | socketio.Client, snapshots: 
     send_packet, handle_event = client._send_packet, client._handle_event
 
     def send(pkt: Any) -> Any:
-        if pkt.packet_type == sio_packet.CONNECT:
+        # An `auth` that is no object has no room for it: then this connection holds nothing.
+        if pkt.packet_type == sio_packet.CONNECT and isinstance(pkt.data or {}, dict):
             pkt.data = {**(pkt.data or {}), HELD_KEY: inbox.begin(pkt.namespace or "/")}
         return send_packet(pkt)
 
