@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import socketio
 from conformance.harness import KINDS, OLD_WS, Client, Event, connected, end_of, new_sio, open_site
 from conformance.javascript import open_web_site
 from conformance.raw import raw
@@ -198,3 +199,13 @@ async def test_a_page_that_is_loaded_again_is_told_that_nothing_has_changed(brow
         await page.close()
         assert sent[0] > 5000
         assert sent[1] < 40
+
+
+async def test_an_auth_that_is_no_object_arrives_as_it_is() -> None:
+    sio, seen = new_sio(), []
+    sio.on("connect", lambda sid, environ, auth: seen.append(auth))
+    async with open_site(sio=sio) as site:
+        client = attach_snapshots(socketio.AsyncClient(handle_sigint=False), Snapshots())
+        await client.connect(site.url, auth="a token", transports=["websocket"])
+        await client.disconnect()
+    assert seen == ["a token"]
