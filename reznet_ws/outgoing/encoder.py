@@ -107,6 +107,8 @@ class Encoder:
         encoded = len(text) if is_ascii else len(text.encode())
         if isinstance(event, str):
             event_escaped, event_encoded = event_sizes(name, utf8=self.settings.utf8)
+            if is_ascii and event_encoded != event_escaped and text.startswith(event_text(name, utf8=False), 1):
+                event_encoded = event_escaped  # a lone surrogate behind it keeps escapes throughout
         else:
             event_escaped = event_encoded = len(dumps(event, utf8=False))
         around = 2 + len(args) - beside
@@ -115,7 +117,8 @@ class Encoder:
         share = Share(name, plain_bytes, plain_bytes, encoded_bytes, encoded_bytes, off_bytes, 1)
         argument = None
         if len(args) == 1 and not attachments and isinstance(event, str):
-            argument = text[len(event_text(name, utf8=not is_ascii)) + 2 : -1]
+            event_chars = event_encoded if is_ascii else len(event_text(name, utf8=True))
+            argument = text[event_chars + 2 : -1]
         return (head + text, *attachments), share, argument
 
     def _shorten(

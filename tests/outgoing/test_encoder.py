@@ -88,6 +88,9 @@ calls = st.tuples(s.event_names, st.lists(s.payloads_with_bytes, max_size=3))
 @given(calls, s.namespaces, st.none() | st.integers(0, 10_000), st.booleans())
 @example(("say", ["\x7fé"]), "/", 1, True)
 @example(("\ud83d", []), "/", 1, True)
+@example(("ééééééé", ["\ud83d"]), "/", None, True)
+@example(("\x7f", ["\ud83d"]), "/", None, True)
+@example(("\x7f", [1]), "/", None, True)
 def test_sizes_are_what_stock_sends_and_what_travels(call: Any, namespace: str, ack_id: int | None, utf8: bool) -> None:
     event, args = call
     outgoing = Encoder(OFF.replace(utf8=utf8)).encode(event, args, namespace, short=False, ack_id=ack_id)
@@ -95,21 +98,16 @@ def test_sizes_are_what_stock_sends_and_what_travels(call: Any, namespace: str, 
     # `off_frame_bytes` is what goes into each WebSocket frame: Engine.IO's packet type in front of text.
     assert share.off_frame_bytes == tuple(size(part) + isinstance(part, str) for part in stock)
     assert share.plain_bytes == payload_bytes(event, stock, utf8=False)
-    assert share.encoded_bytes == payload_bytes(event, outgoing.plain.parts, utf8=utf8 and not _is_escaped(outgoing))
+    assert share.encoded_bytes == payload_bytes(event, outgoing.plain.parts, utf8=utf8)
     assert (share.abbreviated_bytes, share.gzipped_bytes) == (share.plain_bytes, share.encoded_bytes)
-
-
-def _is_escaped(outgoing: Outgoing) -> bool:
-    """A lone surrogate anywhere keeps escapes throughout."""
-    return str(outgoing.plain.parts[0]).isascii()
 
 
 def payload_bytes(event: str, parts: Sequence[str | bytes], *, utf8: bool) -> int:
     """The arguments' JSON, without the event, brackets and commas, and the bytes beside it."""
     text, *attachments = parts
     body = str(text)[str(text).index("[") :]
-    name = json.dumps(event, ensure_ascii=not utf8)
-    assert body.startswith(f"[{name}"), body
+    names = [json.dumps(event, ensure_ascii=escaped) for escaped in ((False, True) if utf8 else (True,))]
+    name = next(name for name in names if body.startswith(f"[{name}"))
     args = json.loads(body)[1:]
     return size(body) - size(name) - 2 - len(args) + sum(map(len, attachments))
 
@@ -266,3 +264,12 @@ def test_other_packets_are_written_by_their_class(serializer: Any) -> None:
     outgoing = Encoder(Settings(), write_packet(sio)).encode("say", ["é", 1], "/chat", short=False, ack_id=7)
     assert list(outgoing.plain.parts) == [encoded]
     assert outgoing.plain.shares[0].off_frame_bytes == (size(encoded) + isinstance(encoded, str),)
+
+
+@pytest.mark.parametrize("event", ["\x7f", "\x7fé", "é", "\ud83d"], ids=ascii)
+@pytest.mark.parametrize("text", ["plain", "é", "\x7f", "lone \ud83d"], ids=ascii)
+def test_format_2_carries_the_argument_whatever_the_event_s_name_is_written_as(event: str, text: str) -> None:
+    outgoing = Encoder(Settings()).encode(event, [{"content": text}], "/", short=True)
+    name, sent = json.loads(str(outgoing.short.parts[0])[1:])
+    assert (name, decode_payload(sent)) == (event, {"content": text})
+    assert outgoing.short.shares[0].plain_bytes == outgoing.plain.shares[0].plain_bytes
