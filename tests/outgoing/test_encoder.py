@@ -20,7 +20,7 @@ from reznet_ws.adapters.adopting import write_packet
 from reznet_ws.ledger import Share
 from reznet_ws.message.fields import PayloadError
 from reznet_ws.message.payload import decode_payload
-from reznet_ws.outgoing.encoder import Encoder, Outgoing
+from reznet_ws.outgoing.encoder import Encoder
 from reznet_ws.settings import Settings
 
 OFF = Settings.off()
