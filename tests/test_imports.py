@@ -41,7 +41,7 @@ FLOORS = [
     "message recovery stats",
     "deflate",
     "outgoing",
-    "adapters wire api emitter metrics",
+    "adapters wire api emitter metrics webtransport",
     "client",
     "demo",
     "replay",

@@ -147,7 +147,7 @@ def test_every_range_is_open_to_newer_versions_up_to_the_next_major_one() -> Non
 
 def test_whatever_the_package_imports_some_extra_asks_for() -> None:
     """Not left to what another package happens to bring."""
-    extras = ("metrics", "pcap", "pytest")
+    extras = ("metrics", "pcap", "pytest", "webtransport")
     asked = {canonicalize_name(requirement.name) for extra in extras for requirement in asked_for(extra)}
     assert imported_by(ROOT / "reznet_ws") <= asked
 
