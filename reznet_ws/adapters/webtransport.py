@@ -38,7 +38,8 @@ _IDLE_S = 60.0
 _MOST_STREAMS = 16
 # All that a client sends outside its session's stream: settings, a request, a goodbye. aioquic would hold any of it.
 _MOST_OTHER_BYTES = 65_536
-# What a client that was told goodbye has to close the connection in.
+# What a client that was told goodbye has to say so in; and then, to close its connection.
+_FAREWELL_S = 5.0
 _LEAVING_S = 1.0
 _CLOSE_CAPSULE = 0x2843
 _MOST_REASON_BYTES = 1024
@@ -54,6 +55,8 @@ class Server:
         self.port = 0
         # Session -> the task in which the application serves it.
         self.sessions: dict[Session, asyncio.Task[None]] = {}
+        # Of each connection with a session: done when its client has ended that, too.
+        self.ends: set[asyncio.Future[None]] = set()
         self.is_closing = False
         self._quic: QuicServer
 
@@ -74,11 +77,11 @@ class Server:
     async def close(self) -> None:
         """Say goodbye to all, let the application hear of it, and stop."""
         self.is_closing = True
-        tasks = list(self.sessions.values())
+        ends = [*self.sessions.values(), *self.ends]
         for session in list(self.sessions):
             session.fail(RESTART, "the server stops")
-        if tasks:
-            await asyncio.wait(tasks, timeout=_LEAVING_S)
+        if ends:
+            await asyncio.wait(ends, timeout=_FAREWELL_S)
         self._quic.close()
 
     async def __aenter__(self) -> Server:
@@ -128,6 +131,7 @@ class Connection(QuicConnectionProtocol):
         self._server = server
         self._http: H3Connection | None = None
         self._session: Session | None = None
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         # Of the request for a session, and the stream in it.
         self._session_id = self._stream_id = -1
         self._other_bytes = 0
@@ -204,6 +208,7 @@ class Connection(QuicConnectionProtocol):
             return
         self._session_id = stream_id
         self._session = Session(self, scope, self._server.max_packet_bytes)
+        self._server.ends.add(self._ended)
         self._server.start(self._session)
 
     def _scope(self, said: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> dict[str, Any] | None:
@@ -244,9 +249,12 @@ class Connection(QuicConnectionProtocol):
     def _end(self) -> None:
         if self._session is not None:
             self._session.end()
+        if not self._ended.done():
+            self._ended.set_result(None)
+            self._server.ends.discard(self._ended)
 
-    def _leave(self) -> None:
-        self._loop.call_later(_LEAVING_S, self.close)
+    def _leave(self, within_s: float | None = None) -> None:
+        self._loop.call_later(_LEAVING_S if within_s is None else within_s, self.close)
 
     # Of the session
 
@@ -257,7 +265,7 @@ class Connection(QuicConnectionProtocol):
         self._http.send_headers(self._session_id, headers, end_stream=end)
         self.transmit()
         if end:
-            self._leave()
+            self._leave(_FAREWELL_S)
 
     def write(self, data: bytes) -> None:
         """Send on the session's stream."""
@@ -276,4 +284,4 @@ class Connection(QuicConnectionProtocol):
         capsule = encode_uint_var(_CLOSE_CAPSULE) + encode_uint_var(len(said)) + said
         self._http.send_data(self._session_id, capsule, end_stream=True)
         self.transmit()
-        self._leave()
+        self._leave(_FAREWELL_S)

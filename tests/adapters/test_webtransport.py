@@ -104,7 +104,7 @@ async def test_a_connection_has_one_session() -> None:
 @pytest.mark.parametrize("asks", [False, True])
 async def test_a_client_that_opens_nothing_is_closed(asks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webtransport, "_OPENING_S", 0.3)
-    monkeypatch.setattr(webtransport, "_LEAVING_S", 0.1)
+    monkeypatch.setattr(webtransport, "_FAREWELL_S", 0.1)
     async with opened() as (server, client):
         if asks:
             client.ask()
@@ -136,7 +136,7 @@ async def test_streams_beyond_the_session_are_few() -> None:
     "first", [encode("2probe"), encode('0{"sid":"x"}'), encode(b"0"), b"\x00", b"\x7f" + b"\xff" * 8]
 )
 async def test_a_stream_that_opens_no_new_session_is_closed(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webtransport, "_LEAVING_S", 0.1)
+    monkeypatch.setattr(webtransport, "_FAREWELL_S", 0.1)
     async with opened() as (server, client):
         session_id = client.ask()
         await client.until("statuses")
@@ -147,7 +147,7 @@ async def test_a_stream_that_opens_no_new_session_is_closed(first: bytes, monkey
 
 
 async def test_an_application_that_reads_nothing_holds_no_more_than_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webtransport, "_LEAVING_S", 0.1)
+    monkeypatch.setattr(webtransport, "_FAREWELL_S", 0.1)
     over = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
