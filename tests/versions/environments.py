@@ -118,10 +118,10 @@ def resolve(requirements: Iterable[str]) -> dict[str, str]:
 
 def run_tests(python: Path, selection: Sequence[str], workers: int = 2) -> Outcome:
     """Run a part of the tests in an environment, all to the end."""
-    options = ["-q", "-n", str(workers), "--dist", "loadfile", "-p", "no:cacheprovider", "--timeout", "60", "-rfE"]
+    options = ["-q", "-n", str(workers), "--dist", "loadfile", "-p", "no:cacheprovider", "--timeout", "120", "-rfE"]
     options += ["-m", "not browser and not node and not redis"]
     # Older libraries warn of one another; and pytest's own tracebacks can fail below deep recursion (Python 3.11).
-    options += ["-W", "default", "--tb", "native"]
+    options += ["-W", "default", "--tb", "native", "-p", "no:unraisableexception"]
     done = subprocess.run(
         [str(python), "-m", "pytest", *options, *selection], cwd=ROOT, capture_output=True, text=True, check=False
     )
