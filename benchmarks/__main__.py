@@ -1,6 +1,8 @@
-"""The command line: `python -m benchmarks` compares servers by topology, `… latency` what batching does to delays,
-`… bytes`, `… rows` and `… formats` compute bytes, `… stall` stalls a reader, `… kill` kills a server, `… scale` runs
-two, `… readme` writes README's tables.
+"""The command line: what servers send and what it costs them, measured side by side.
+
+`python -m benchmarks` compares servers by topology, `… latency` what batching does to delays, `… bytes`, `… rows` and
+`… formats` compute bytes, `… stall` stalls a reader, `… kill` kills a server, `… scale` runs two, `… readme` writes
+README's tables.
 
 In: arguments. Out: tables on stdout, how far it is on stderr, and files in a folder.
 Never: ends with another status because a target is missed.
