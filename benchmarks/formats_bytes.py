@@ -17,7 +17,8 @@ from benchmarks.results_report import markdown_table
 from benchmarks.rows_bytes import packet_of
 from reznet_ws.demo.workload import MIXES
 from reznet_ws.message.message_pack import encode as pack
-from reznet_ws.message.rows import RowsState, begin, encode
+from reznet_ws.message.rows import begin, encode
+from reznet_ws.message.rows_state import RowsState
 from reznet_ws.message.rows_text import take_apart
 from reznet_ws.replay.one_window import bare_sizes, deflated_sizes
 from reznet_ws.replay.trace import record

@@ -19,8 +19,9 @@ from typing import TypeVar
 from benchmarks.emissions import RecordedEvent, lab_traffic
 from benchmarks.results_report import markdown_table
 from reznet_ws.demo.workload import MIXES, generate
-from reznet_ws.message.rows import Bounds, join
+from reznet_ws.message.rows import join
 from reznet_ws.message.rows_far import MAX_FAR_CHARS
+from reznet_ws.message.rows_state import Bounds
 from reznet_ws.replay.one_window import bare_sizes, deflated_sizes
 from reznet_ws.replay.rows_lines import decode_rows, encode_rows
 from reznet_ws.replay.rows_lines import packet_of as write_packet

@@ -25,7 +25,7 @@ from reznet_ws.adapters.stream_keeping import StreamKeeper
 from reznet_ws.adapters.streams import StreamManager
 from reznet_ws.adapters.telling import Told, telling, user_room
 from reznet_ws.ledger import Ledger
-from reznet_ws.message.rows import MAX_SHAPES, Seed
+from reznet_ws.message.rows_state import MAX_SHAPES, Seed
 from reznet_ws.message.schemas import Schemas
 from reznet_ws.outgoing.broadcast import Broadcast
 from reznet_ws.outgoing.encoder import check_arguments
@@ -57,11 +57,7 @@ class ConnectionManager:
             raise TypeError(f"async_mode {sio.async_mode!r}: only 'asgi' is supported")
         if isinstance(sio, OptimizedServer) and getattr(sio, "reznet", None) is not None:
             raise ValueError("this server has a ConnectionManager already")
-        libraries = [
-            "python-socketio",
-            "python-engineio",
-            *(["python-socketio, for recovery"] if recovery is not None else []),
-        ]
+        libraries = ["python-socketio", "python-engineio", *(["python-socketio, for recovery"] if recovery else [])]
         lacking = [name for library in libraries for name in missing(library)]
         if lacking:
             raise TypeError(f"this python-socketio lacks {', '.join(lacking)}")
@@ -119,11 +115,9 @@ class ConnectionManager:
     def _secured(self, settings: Settings) -> Settings:
         """The same, with the events whose schemas say so."""
         secret = frozenset() if self.schemas is None else self.schemas.secret_events
-        return (
-            settings
-            if secret <= settings.never_compress
-            else settings.replace(never_compress=settings.never_compress | secret)
-        )
+        if secret <= settings.never_compress:
+            return settings
+        return settings.replace(never_compress=settings.never_compress | secret)
 
     def check(self, event: Any, data: Any) -> None:
         """Let what fits its schema pass. Raises: PayloadError with the event and the path."""

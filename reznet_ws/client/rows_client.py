@@ -16,7 +16,7 @@ from typing import Any
 import socketio
 
 from reznet_ws.client.rows_decoder import MAX_CHARS, RowsDecoder, RowsError
-from reznet_ws.message.rows import Seed
+from reznet_ws.message.rows_state import Seed
 
 logger = logging.getLogger("reznet_ws.client")
 

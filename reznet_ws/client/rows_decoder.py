@@ -10,9 +10,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reznet_ws.message.rows import MAX_KEPT_CHARS, MAX_LEAVES, MAX_PACKET_CHARS, MAX_ROWS, Seed
 from reznet_ws.message.rows_changes import APPENDED, COUNTER, apply, read_mask
 from reznet_ws.message.rows_far import DISTANCE_SIGNS, LENGTH_SIGNS, MAX_FAR_CHARS, MIN_TEXT_CHARS
+from reznet_ws.message.rows_state import MAX_KEPT_CHARS, MAX_LEAVES, MAX_PACKET_CHARS, MAX_ROWS, Seed
 from reznet_ws.message.rows_text import (
     ASIDE,
     FAR,

@@ -10,16 +10,24 @@ unknown, is sent a line from `begin()`, which makes its receivers forget what th
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import compress
 from operator import ne
 from typing import NamedTuple
 
 from reznet_ws.message.rows_changes import APPENDED, COUNTER, STEP, change, write_mask
 from reznet_ws.message.rows_far import MIN_TEXT_CHARS, FarHistory
+from reznet_ws.message.rows_state import (
+    DEFAULT,
+    MAX_TEMPLATES,
+    NO_STEPS,
+    Bounds,
+    Row,
+    RowsState,
+    Seed,
+    Shape,
+    TemplateKey,
+)
 from reznet_ws.message.rows_text import (
     ASIDE,
     FAR,
@@ -36,90 +44,6 @@ from reznet_ws.message.rows_text import (
     take_apart,
 )
 
-# What every receiver can hold. A row has a sign to be named by; four interleaved streams of text need as many rows as
-# come between two messages of one of them, and 8 rows were too few.
-MAX_SHAPES, MAX_TEMPLATES, MAX_ROWS = len(SIGNS), len(TEMPLATE_SIGNS), 32
-MAX_LEAVES = 512
-MAX_PACKET_CHARS = 256 * 1024
-MAX_KEPT_CHARS = 4 * 1024 * 1024
-_NO_STEPS: Mapping[int, int] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one history may take on the server, each at most what its receivers can hold.
-
-    Units: characters of text, of which Python takes 1 to 4 bytes each. Beyond `packet_chars` or `leaves` a message
-    travels plain; beyond `kept_chars` of rows, and one piece of the wire in `far_chars`, older text is forgotten.
-    """
-
-    rows: int = MAX_ROWS
-    shapes: int = MAX_SHAPES
-    leaves: int = MAX_LEAVES
-    packet_chars: int = MAX_PACKET_CHARS
-    kept_chars: int = MAX_KEPT_CHARS
-    far_chars: int = 0
-
-
-class Row(NamedTuple):
-    """The leaves of one message, and by how much its counters had grown."""
-
-    leaves: tuple[str, ...]
-    steps: Mapping[int, int]
-    chars: int
-
-
-class Shape(NamedTuple):
-    """Messages that differ in nothing but their leaves, the newest first."""
-
-    sign: str
-    rows: tuple[Row, ...]
-
-
-_ShapeKey = tuple[str, tuple[str, ...]]
-
-
-class Seed:
-    """Shapes that both sides know before the first message: of each packet one, with that packet as its first row.
-
-    `name`: what a line says that names them; who has other packets has another name. Raises: ValueError for a packet
-    that is no shape, two of one shape, or more than there are signs.
-    """
-
-    __slots__ = ("name", "packets", "shapes")
-
-    def __init__(self, packets: Sequence[str]) -> None:
-        self.packets = tuple(packets)
-        digest = hashlib.sha256(LINE_END.join(packets).encode()).digest()
-        self.name = base64.urlsafe_b64encode(digest[:6]).decode()
-        shapes: dict[_ShapeKey, Shape] = {}
-        for packet in self.packets:
-            parts = take_apart(packet)
-            if parts is None or LINE_END in packet or (parts.head, parts.pieces) in shapes or len(shapes) == MAX_SHAPES:
-                raise ValueError(f"no shape, or one too many: {packet}")
-            # It counts for nobody: all who know it share it.
-            row = Row(parts.leaves, _NO_STEPS, 0)
-            shapes[parts.head, parts.pieces] = Shape(SIGNS[len(shapes)], (row,))
-        if sum(map(len, self.packets)) > MAX_PACKET_CHARS:
-            raise ValueError(f"more than {MAX_PACKET_CHARS} characters")
-        self.shapes: Mapping[_ShapeKey, Shape] = shapes
-
-
-_TemplateKey = tuple[str, bool, str]
-
-
-@dataclass(slots=True, eq=False)
-class RowsState:
-    """What the receivers of one history hold. Shapes and templates: the least lately used first."""
-
-    shapes: Mapping[_ShapeKey, Shape] = field(default_factory=dict)
-    templates: Mapping[_TemplateKey, str] = field(default_factory=dict)
-    kept_chars: int = 0
-    far: FarHistory | None = None
-    is_new: bool = True
-    # What its receivers knew before the first message, if they did.
-    seed: Seed | None = None
-
 
 class Encoded(NamedTuple):
     """What travels; `state` is None where it is the packet as it came, which changes nothing at the receiver."""
@@ -134,9 +58,6 @@ class _Change(NamedTuple):
     leaves: list[str]
     steps: Mapping[int, int]
     grows: bool
-
-
-DEFAULT = Bounds()
 
 
 def begin(bounds: Bounds = DEFAULT, seed: Seed | None = None) -> RowsState:
@@ -222,7 +143,7 @@ def _define(state: RowsState, packet: str, parts: Pieces, bounds: Bounds) -> tup
         sign = replaced.sign
         kept_chars -= sum(row.chars for row in replaced.rows)
         templates = {key: template for key, template in templates.items() if key[0] != sign}
-    row = Row(parts.leaves, _NO_STEPS, len(packet))
+    row = Row(parts.leaves, NO_STEPS, len(packet))
     shapes[parts.head, parts.pieces] = Shape(sign, (row,))
     after = RowsState(shapes, templates, kept_chars + row.chars, state.far, False, state.seed)
     return SHAPE + sign + packet, after
@@ -232,7 +153,7 @@ def _follow(state: RowsState, parts: Pieces, shape: Shape, bounds: Bounds) -> tu
     back = _nearest(shape.rows, parts.leaves)
     base = shape.rows[back]
     mask, values, leaves, steps, grows = _changes(base, parts.leaves)
-    template: _TemplateKey = (shape.sign, back > 0, mask)
+    template: TemplateKey = (shape.sign, back > 0, mask)
     templates = dict(state.templates)
     sign = templates.pop(template, None)
     if sign is not None:
@@ -305,7 +226,7 @@ def _changes(base: Row, leaves: tuple[str, ...]) -> _Change:
     return _Change(write_mask(operations), values, made, steps, grows)
 
 
-def _free_sign(templates: dict[_TemplateKey, str]) -> str:
+def _free_sign(templates: dict[TemplateKey, str]) -> str:
     """A sign for one template more; the least lately used makes room."""
     if len(templates) == MAX_TEMPLATES:
         return templates.pop(next(iter(templates)))

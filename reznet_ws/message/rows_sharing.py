@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from reznet_ws.message.rows import DEFAULT, Bounds, RowsState, Seed, begin, encode, encode_aside
+from reznet_ws.message.rows import begin, encode, encode_aside
+from reznet_ws.message.rows_state import DEFAULT, Bounds, RowsState, Seed
 from reznet_ws.message.rows_text import LINE_END
 from reznet_ws.settings import Settings
 

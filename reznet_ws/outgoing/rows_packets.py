@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from reznet_ws.ledger import Saved, Share
-from reznet_ws.message.rows import Seed, join
+from reznet_ws.message.rows import join
 from reznet_ws.message.rows_sharing import RowsSharing, bounds_of, may_be_row
+from reznet_ws.message.rows_state import Seed
 from reznet_ws.outgoing.connection import Connection
 from reznet_ws.outgoing.dispatch import Dispatch
 from reznet_ws.outgoing.encoder import Outgoing

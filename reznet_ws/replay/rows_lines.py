@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reznet_ws.client.rows_decoder import RowsDecoder
-from reznet_ws.message.rows import DEFAULT, Bounds, begin, encode
+from reznet_ws.message.rows import begin, encode
+from reznet_ws.message.rows_state import DEFAULT, Bounds
 
 
 def packet_of(event: str, data: Any) -> str:

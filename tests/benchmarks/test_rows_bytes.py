@@ -9,7 +9,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.emissions import RecordedEvent
 from benchmarks.rows_bytes import compute_rows, growing_texts, lab_mixes, time_codec
-from reznet_ws.message.rows import Bounds
+from reznet_ws.message.rows_state import Bounds
 
 
 def test_bytes_are_exact() -> None:

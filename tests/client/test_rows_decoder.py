@@ -13,7 +13,8 @@ import pytest
 from hostile_packets import hostile_packets
 
 from reznet_ws.client.rows_decoder import RowsDecoder, RowsError
-from reznet_ws.message.rows import Bounds, Seed, begin, encode, encode_aside, join
+from reznet_ws.message.rows import begin, encode, encode_aside, join
+from reznet_ws.message.rows_state import Bounds, Seed
 from reznet_ws.message.rows_text import FAR, SIGNS, take_apart
 
 JS = Path(__file__).parents[2] / "reznet_ws/client/js"

@@ -26,7 +26,7 @@ from conformance.raw import RawClient, raw
 from reznet_ws import attach
 from reznet_ws.client import attach_rows
 from reznet_ws.client.rows_decoder import RowsDecoder
-from reznet_ws.message.rows import Seed
+from reznet_ws.message.rows_state import Seed
 from reznet_ws.settings import Settings
 
 CLEAR = Settings(deflate=False)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from reznet_ws.client.rows_decoder import RowsDecoder
-from reznet_ws.message.rows import Bounds, RowsState, begin, encode, encode_aside, join
+from reznet_ws.message.rows import begin, encode, encode_aside, join
+from reznet_ws.message.rows_state import Bounds, RowsState
 from reznet_ws.message.rows_text import TEMPLATE_SIGNS
 
 ROOT = Path(__file__).parents[2]

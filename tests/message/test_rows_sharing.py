@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from reznet_ws.client.rows_decoder import RowsDecoder
 from reznet_ws.demo.workload import generate
-from reznet_ws.message.rows import Bounds, Seed, join
+from reznet_ws.message.rows import join
 from reznet_ws.message.rows_sharing import RowsGroup, RowsSharing
+from reznet_ws.message.rows_state import Bounds, Seed
 
 
 class Receiver:
