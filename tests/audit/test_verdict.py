@@ -208,7 +208,7 @@ def test_stock_has_a_window_for_each_connection_and_the_best_one_for_all(tmp_pat
 def test_formats_stand_in_the_comparison_for_socketio_alone(tmp_path: Path) -> None:
     findings = audited(tmp_path, tides())
     assert [(row.way, row.format) for row in findings.formats] == [
-        ("text", "1"),
+        ("plain", "1"),
         ("rows", "3"),
         ("rows with far references", "3"),
         ("MessagePack", "m"),

@@ -20,7 +20,7 @@ from reznet_ws.replay.formats import PACKED, WAYS, FormatLine, write
 from reznet_ws.replay.link import Link, frames_of
 from reznet_ws.settings import Settings
 
-TEXT = "text"
+TEXT = "plain"
 _FORMATS = {TEXT: "1", **dict.fromkeys(WAYS, "3"), PACKED: "m"}
 _PLAIN = Settings.off().replace(utf8=True)
 # The window that our settings begin with.
