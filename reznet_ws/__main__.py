@@ -259,7 +259,8 @@ def _new_notebook(args: argparse.Namespace) -> int:
         event = write_notebook(args.file, args.app, args.event, data if isinstance(data, list) else [data])
     except (ImportError, AttributeError) as error:
         raise ValueError(f"--app {args.app}: {error}") from error
-    print(f"wrote {args.file}, whose users send {event!r}; run it with: pytest --nbval --nbval-sanitize-with reznet_ws")
+    print(f"wrote {args.file}, whose users send {event!r}: say in its second cell of code what yours do")
+    print(f"then run it, or test it: python -m pytest --nbval --nbval-sanitize-with reznet_ws {args.file}")
     return 0
 
 

@@ -29,13 +29,18 @@ def check_lossless(measured: Measurement, failures: list[str]) -> None:
     if said:
         cause = f"\n\n{failures[0][-_MOST_CHARACTERS:]}" if failures else ""
         raise AssertionError(f"not lossless: {', '.join(said)} ({_what(measured)}){cause}")
-    _need(counts.received, "messages", "was delivered", measured)
+    _need(counts.received, "messages", measured)
+
+
+def check_delivered(measured: Measurement) -> None:
+    """Something was delivered, so that there is something to compare."""
+    _need(measured.deliveries, "messages", measured)
 
 
 def check_fewer_bytes(measured: Measurement, percent: float) -> None:
     """At least so many percent fewer bytes than with no layer at all, for the same deliveries."""
     reduction = measured.reduction_percent
-    _need(measured.deliveries, "bytes", "was delivered", measured)
+    _need(measured.deliveries, "bytes", measured)
     if reduction is None or reduction < percent:
         rows = [
             f"  {name}: {wire:,} of {off:,} bytes, {deliveries:,} deliveries"
@@ -58,7 +63,7 @@ def check_latency(
     n, where = measured.latency_n, "from emit to handler"
     if not n and measured.answers_n and p95_ms is not None and p50_ms is p99_ms is None:
         found["p95"], n, where = measured.answers_p95_ms, measured.answers_n, "from call to answer"
-    _need(n, "latencies", "was delivered", measured)
+    _need(n, "latencies", measured)
     late = [
         f"{name} is {found[name]:.1f} ms, {bound:g} ms claimed"
         for name, bound in bounds.items()
@@ -68,9 +73,9 @@ def check_latency(
         raise AssertionError(f"{'; '.join(late)} ({where}, n = {n:,}; {_what(measured)})")
 
 
-def _need(count: int, what: str, missing: str, measured: Measurement) -> None:
+def _need(count: int, what: str, measured: Measurement) -> None:
     if not count:
-        raise AssertionError(f"no {what}: nothing {missing} ({_what(measured)})")
+        raise AssertionError(f"no {what}: nothing was delivered ({_what(measured)}); see what `join` and `act` do")
 
 
 def _what(measured: Measurement) -> str:

@@ -7,6 +7,7 @@ Never: overwrites a file. Never: starts the application.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import os
 from collections.abc import Sequence
@@ -28,16 +29,20 @@ def write_notebook(path: Path, app: str, event: str | None, data: Sequence[Any])
         raise FileExistsError(f"{path} is there already")
     heard = _events(app)
     event = event or next(iter(heard), "message")
-    listens = ", ".join(heard) or "no event by its name"
+    listens = ", ".join(heard.values()) or "no event by its name"
     text = json.dumps(_notebook(app, event, data, listens, _import_path(app, path)), indent=1, ensure_ascii=False)
     path.write_text(f"{text}\n", encoding="utf-8")
     return event
 
 
-def _events(app: str) -> list[str]:
-    """What an application listens to in the default namespace."""
+def _events(app: str) -> dict[str, str]:
+    """What an application listens to in the default namespace, each as code: its name and what its handler takes."""
     handlers = own_site(import_named(app), None, None).sio.handlers.get("/", {})
-    return [name for name in handlers if name not in ("connect", "disconnect", "*")]
+    return {
+        name: f"`{name}({', '.join(list(inspect.signature(handler).parameters)[1:])})`"  # without the session id
+        for name, handler in handlers.items()
+        if name not in ("connect", "disconnect", "*")
+    }
 
 
 def _import_path(app: str, path: Path) -> str | None:
@@ -68,7 +73,8 @@ def _notebook(app: str, event: str, data: Sequence[Any], listens: str, import_pa
         _prose(
             f"## What users do\n\nThe application listens to: {listens}. `join` is awaited once after each connection, "
             "`act` again and again. Both are plain async Python: `user.emit(event, …)` says something, "
-            "`await user.call(event, …)` asks and gives the answer, `await user.wait_for(event)` waits for an event."
+            "`await user.call(event, …)` asks and gives the answer, `await user.wait_for(event)` waits for an event. "
+            "Change them until they do what your users do."
         ),
         _code(
             "async def join(user):\n"

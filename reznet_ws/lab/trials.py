@@ -94,7 +94,8 @@ class Trials:
 
         A variant is `Settings`, the name of a preset, or changes to the settings in force; the first is what the others
         are compared with. All users connect anew before each run, so that nobody's window holds another's messages.
-        Raises: SettingsError, ValueError for less than one round, RuntimeError where the application runs elsewhere.
+        Raises: SettingsError, ValueError for less than one round, RuntimeError where the application runs elsewhere,
+        AssertionError where nothing was delivered.
         """
         from reznet_ws.lab.compared import Compared
         from reznet_ws.lab.comparison import LoadRun, in_turn
@@ -107,7 +108,9 @@ class Trials:
             for name in in_turn(list(meant), rounds):
                 self._begin_anew(meant[name])
                 time.sleep(WARM_UP_S)
-                runs.append(LoadRun(name, self.observe(seconds)))
+                measured = self.observe(seconds)
+                claims.check_delivered(measured)
+                runs.append(LoadRun(name, measured))
         finally:
             self._begin_anew(before)
         return Compared(tuple(meant), tuple(runs))

@@ -171,6 +171,8 @@ def test_a_scenario_that_raises_says_so_with_its_traceback() -> None:
             lab.assert_lossless()
         with pytest.raises(AssertionError, match="no bytes: nothing was delivered"):
             lab.assert_fewer_bytes(1)
+        with pytest.raises(AssertionError, match="no messages: nothing was delivered"):
+            lab.compare({"off": "off"}, rounds=1, seconds=0.1)
 
 
 def test_an_application_elsewhere_is_measured_through_a_proxy() -> None:

@@ -101,6 +101,8 @@ def make(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 def test_a_notebook_is_made_for_it_and_passes_under_nbval(project: Path, make: Callable[..., str]) -> None:
     assert "whose users send 'say'" in make("--app", "main:app", "--event", "say", "--data", '["red", "hello"]')
+    written = (project / "shop.ipynb").read_text(encoding="utf-8")
+    assert "listens to: `enter(room)`, `say(room, text)`." in written
     assert make("--app", "main:app", status=2) == "reznet_ws: shop.ipynb is there already\n"
     options = ("--nbval", "--nbval-sanitize-with", "reznet_ws", "-p", "no:cacheprovider", "shop.ipynb")
     done = run(project, "-m", "pytest", "-q", *options)
