@@ -202,9 +202,16 @@ def test_it_goes_on_when_the_lab_starts_anew_and_says_when_it_stopped() -> None:
             lab.restart().listen()
         theatre._worker.settle(10)
         assert theatre.view.state["is_running"] is True
+        theatre._worker.submit("test", theatre._tick)
+        theatre._worker.settle(10)
+        lab.emit(EVENTS[:1])
+        (frame,) = theatre.wait(1).frames
         lab.stop()
         theatre._worker.settle(10)
         assert theatre.view.state["is_running"] is False
+        # What was sent stays on the stage, to be clicked.
+        assert [one["number"] for one in theatre.view.state["lanes"][0]["frames"]] == [frame.seen.number]
+        assert theatre.take_apart(frame.seen.number)["now"]["bytes"] == len(frame.seen.wire)
     finally:
         theatre.close()
         lab.stop()

@@ -119,6 +119,7 @@ class Theatre:
         if self._follow in self.lab.watchers:
             self.lab.watchers.remove(self._follow)
         self._leave()
+        self._lanes.clear()
         if _open.get(self.lab.name) is self:
             del _open[self.lab.name]
         self.view.close()
@@ -170,13 +171,13 @@ class Theatre:
         self._leave()
         self._is_held = False
         if self.lab.is_running:
+            self._lanes.clear()
             self._watch = watch = Watch(self.lab.site.manager.road)
             self.lab.server.call(lambda: watch.begin(self.lanes))
         self._show()
 
     def _leave(self) -> None:
         watch, self._watch = self._watch, None
-        self._lanes.clear()
         if watch is not None:
             with contextlib.suppress(Exception):  # the server may be gone
                 self.lab.server.call(watch.end)
@@ -202,6 +203,8 @@ class Theatre:
 
     def _follow_seats(self, watch: Watch) -> None:
         seats = list(watch.seats)
+        if not seats:
+            return  # all have gone, as where a lab stops: what they were sent stays to be looked at
         self._lanes = {seat: self._lanes.get(seat) or Lane(seat) for seat in seats}
         histories = list(dict.fromkeys(seat.history for seat in seats if seat.history is not None))
         letters = {history: self._letters[history] for history in histories if history in self._letters}
